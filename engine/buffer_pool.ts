@@ -1,0 +1,130 @@
+import { WeftError } from "./weft_error.ts";
+
+/** A GPU buffer that the pool lends out, and what the engine knows of it. */
+export interface Storage {
+  /** Order of creation; also the key of bind groups. */
+  readonly id: number;
+  /** The buffer itself. */
+  readonly buffer: GPUBuffer;
+  /** Its size in bytes: the size asked for, rounded up to a size class. */
+  readonly bytes: number;
+  /** Counts how often it was given back, so that a tensor which outlived its memory is recognised. */
+  generation: number;
+  /** Number of the submission that last used it: what is not submitted yet must not be overwritten. */
+  usedIn: number;
+}
+
+/** What the pool holds at a moment. */
+export interface PoolStats {
+  /** Buffers lent out. */
+  readonly buffersInUse: number;
+  /** Bytes lent out. */
+  readonly bytesInUse: number;
+  /** The largest `bytesInUse` so far. */
+  readonly peakBytes: number;
+  /** Buffers that were ever created: constant once a training loop has settled. */
+  readonly buffersCreated: number;
+  /** Bytes of all buffers that were ever created. */
+  readonly bytesReserved: number;
+}
+
+/**
+ * Lends GPU buffers and takes them back. Buffers are never destroyed before the device is: the queue's order
+ * makes reuse safe without waiting, and a wait would cost more than the memory.
+ *
+ * It is deterministic: of the free buffers of a size class the one created first is lent, so the same sequence
+ * of requests from the same state takes the same buffers, and every cached bind group is found again.
+ */
+export class BufferPool {
+  #device: GPUDevice;
+  #storages = 0;
+  #free = new Map<number, Storage[]>();
+  #stats = { buffersInUse: 0, bytesInUse: 0, peakBytes: 0, buffersCreated: 0, bytesReserved: 0 };
+  #onCreate: (check: Promise<void>) => void;
+
+  /** `onCreate` receives, for each buffer created, a promise that rejects when the device had no memory for it. */
+  constructor(device: GPUDevice, onCreate: (check: Promise<void>) => void) {
+    this.#device = device;
+    this.#onCreate = onCreate;
+  }
+
+  /** What is lent out and what was created. */
+  get stats(): PoolStats {
+    return { ...this.#stats };
+  }
+
+  /**
+   * Lends a buffer of at least `bytes` bytes. `label` describes the tensor in messages.
+   *
+   * @throws {WeftError} when the device cannot bind a buffer of that size.
+   */
+  take(bytes: number, label: string): Storage {
+    const limit = Math.min(
+      this.#device.limits.maxStorageBufferBindingSize,
+      this.#device.limits.maxBufferSize,
+    );
+    if (bytes > limit) {
+      throw new WeftError(
+        `Cannot allocate ${label}: it needs ${formatBytes(bytes)} in one buffer and this adapter allows ` +
+          `${formatBytes(limit)}; make it ${(bytes / limit).toFixed(1)} times smaller`,
+      );
+    }
+    const size = Math.min(sizeClass(bytes), Math.floor(limit / 4) * 4);
+    const storage = this.#free.get(size)?.shift() ?? this.#create(size, label);
+    this.#stats.buffersInUse++;
+    this.#stats.bytesInUse += storage.bytes;
+    this.#stats.peakBytes = Math.max(this.#stats.peakBytes, this.#stats.bytesInUse);
+    return storage;
+  }
+
+  /** Takes a buffer back. Tensors that still point at it can no longer be used. */
+  give(storage: Storage): void {
+    storage.generation++;
+    this.#stats.buffersInUse--;
+    this.#stats.bytesInUse -= storage.bytes;
+    const free = this.#free.get(storage.bytes);
+    if (free === undefined) {
+      this.#free.set(storage.bytes, [storage]);
+      return;
+    }
+    let at = free.length; // keep the list in order of creation
+    while (at > 0 && free[at - 1].id > storage.id) at--;
+    free.splice(at, 0, storage);
+  }
+
+  #create(bytes: number, label: string): Storage {
+    this.#device.pushErrorScope("out-of-memory");
+    const buffer = this.#device.createBuffer({
+      label,
+      size: bytes,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    });
+    const inUse = this.#stats.bytesInUse;
+    this.#onCreate(
+      this.#device.popErrorScope().then((error) => {
+        if (error) {
+          throw new WeftError(
+            `Out of GPU memory: ${label} needs ${formatBytes(bytes)} and ${formatBytes(inUse)} are in use; ` +
+              `a smaller batch_size, block_size or n_embd needs less`,
+          );
+        }
+      }),
+    );
+    this.#stats.buffersCreated++;
+    this.#stats.bytesReserved += bytes;
+    return { id: this.#storages++, buffer, bytes, generation: 0, usedIn: -1 };
+  }
+}
+
+/** Eight classes an octave, multiples of 256 bytes: at most an eighth is wasted, and near sizes share buffers. */
+function sizeClass(bytes: number): number {
+  const step = Math.max(256, 2 ** (Math.floor(Math.log2(Math.max(bytes, 1))) - 3));
+  return Math.max(1, Math.ceil(bytes / step)) * step;
+}
+
+/** Bytes for a reader: `1.5 GB`, `147.2 MB`, `12 B`. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), units.length - 1);
+  return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(1)} ${units[power]}`;
+}

@@ -1,0 +1,36 @@
+import source from "../../shaders/embedding.wgsl" with { type: "text" };
+import { defineShader } from "../kernel.ts";
+import { run } from "../run.ts";
+import { record } from "../scope.ts";
+import { formatShape } from "../shape.ts";
+import { empty, type Tensor } from "../tensor.ts";
+import { WeftError } from "../weft_error.ts";
+import { fill } from "./copy.ts";
+
+const shader = defineShader("embedding.wgsl", source);
+
+/**
+ * Rows of a table: `weight` (V, C), `ids` (…) of i32 or u32 → (…, C). An id outside the table gives a row of NaN, so
+ * that the loss shows it. Gradient: the sum of `dy` over the places of each id, in order.
+ */
+export function embedding(weight: Tensor, ids: Tensor): Tensor {
+  if (weight.shape.length !== 2 || ids.dtype === "f32") {
+    throw new WeftError(
+      `Cannot run embedding as weight is ${
+        formatShape(weight.shape)
+      } and ids are ${ids.dtype}: weight must be (V, C) ` +
+        `and ids i32 or u32`,
+    );
+  }
+  const [V, C] = weight.shape, N = ids.size;
+  const params = { N, V, C };
+  const y = empty(weight.gpu, [...ids.shape, C], { label: "embedding output" });
+  run(shader, "forward", { weight, ids, y }, { threads: N * C, params });
+  return record(y, [weight, ids], (dy) => {
+    const links = empty(weight.gpu, [N, 2], { dtype: "u32", label: "places of ids" });
+    run(shader, "link", { ids, links }, { threads: N, params });
+    const dweight = fill(weight.gpu, weight.shape, 0, { label: "gradient of embedding" });
+    run(shader, "backward", { ids, chains: links, dy, d_weight: dweight }, { threads: N * C, params });
+    return [dweight, undefined];
+  });
+}

@@ -1,0 +1,59 @@
+import type { Storage } from "./buffer_pool.ts";
+import type { Constants, Params, Shader } from "./kernel.ts";
+import type { Tensor } from "./tensor.ts";
+import { WeftError } from "./weft_error.ts";
+
+/** How an entry point is launched: over how many invocations or workgroups, and with which numbers. */
+export interface Launch {
+  /** Invocations that are needed; workgroups are counted from it, and folded into two dimensions where they must. */
+  readonly threads?: number;
+  /** Workgroups that are needed, where a kernel counts in those; folded like `threads`. */
+  readonly workgroups?: number;
+  /** Workgroups in x, y and z, where the kernel wants them as they are. */
+  readonly grid?: readonly number[];
+  /** Values of the shader's `Params`, by field. */
+  readonly params?: Params;
+  /** Values of overrides and tunable constants. */
+  readonly constants?: Constants;
+}
+
+/**
+ * Appends one dispatch of a shader's entry point. Tensors are bound to the shader's storage variables by name.
+ *
+ * A kernel finds its index as `id.x + id.y * (groups.x * WORKGROUP_SIZE)` and returns at once beyond the end.
+ *
+ * @throws {WeftError} when a name does not exist, or when a tensor that is written is bound twice.
+ */
+export function run(
+  shader: Shader,
+  entry: string,
+  tensors: Readonly<Record<string, Tensor>>,
+  launch: Launch,
+): void {
+  const names = Object.keys(tensors);
+  const { gpu } = tensors[names[0]];
+  const kernel = gpu.kernels.get(shader, entry, names, launch.constants);
+  const storages: Storage[] = [];
+  for (const name of names) storages.push(tensors[name].storage);
+  for (let i = 0; i < storages.length; i++) {
+    for (let j = i + 1; j < storages.length; j++) {
+      if (storages[i] === storages[j] && (kernel.writable[i] || kernel.writable[j])) {
+        throw new WeftError(
+          `${kernel.label} writes ${names[i]} and reads it as ${names[j]}: they must be two tensors`,
+        );
+      }
+    }
+  }
+  const grid = launch.grid ?? fold(
+    launch.workgroups ?? Math.ceil(launch.threads! / kernel.workgroupSize),
+    gpu.device.limits.maxComputeWorkgroupsPerDimension,
+  );
+  if (grid.every((count) => count > 0)) gpu.recorder.dispatch(kernel, storages, launch.params ?? {}, grid);
+}
+
+/** Workgroups as a grid of at most `limit` in each dimension, wasting fewer than one row. */
+function fold(workgroups: number, limit: number): readonly number[] {
+  if (workgroups <= limit) return [workgroups];
+  const rows = Math.ceil(workgroups / limit);
+  return [Math.ceil(workgroups / rows), rows];
+}

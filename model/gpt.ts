@@ -1,0 +1,160 @@
+import type { Gpu } from "../engine/gpu.ts";
+import { selfAttention } from "../engine/ops/attention.ts";
+import { add } from "../engine/ops/binary.ts";
+import { dropout } from "../engine/ops/dropout.ts";
+import { embedding } from "../engine/ops/embedding.ts";
+import { gelu } from "../engine/ops/gelu.ts";
+import { layerNorm } from "../engine/ops/layer_norm.ts";
+import { slice } from "../engine/ops/layout.ts";
+import { matmul } from "../engine/ops/matmul.ts";
+import { randomNormals, RandomStream } from "../engine/random.ts";
+import { formatShape, sizeOf } from "../engine/shape.ts";
+import { type Tensor, tensor } from "../engine/tensor.ts";
+import { WeftError } from "../engine/weft_error.ts";
+import { checkGptConfig, type GptConfig, gptParameterShapes } from "./gpt_config.ts";
+import type { ForwardOptions, LanguageModel } from "./language_model.ts";
+
+/**
+ * GPT-2 (Radford et al. 2019): token and position embeddings, blocks of causal self-attention and a
+ * two-layer perceptron, each behind a layer norm and added to the residual stream, a last layer norm, and a head
+ * that is the token embedding transposed.
+ *
+ * Parameters have the names and the layout of Hugging Face's GPT-2: weights of linear layers are (in, out). They
+ * start from N(0, 0.02), the projections into the residual stream from N(0, 0.02 / √(2 n_layer)), biases from 0 and
+ * layer norms from 1.
+ *
+ * @example
+ * ```ts
+ * import { Gpu } from "../engine/gpu.ts";
+ * import { Scope } from "../engine/scope.ts";
+ * import { tensor } from "../engine/tensor.ts";
+ * import { Gpt } from "./gpt.ts";
+ *
+ * using gpu = await Gpu.open();
+ * const model = new Gpt(gpu, { n_layer: 2, n_head: 2, n_embd: 32, block_size: 16, vocab_size: 65 }, { seed: 1 });
+ * using _ = new Scope(gpu);
+ * const logits = model.forward(tensor(gpu, new Int32Array([1, 2, 3]), [1, 3]));
+ * console.log(logits.shape); // [1, 3, 65]
+ * ```
+ */
+export class Gpt implements LanguageModel {
+  /** Where it lives. */
+  readonly gpu: Gpu;
+  /** Shape and kind. */
+  readonly config: GptConfig;
+  /** Whether dropout is on. */
+  training = true;
+  /** Where the masks of dropout come from; its `counter` belongs to a checkpoint. */
+  readonly random: RandomStream;
+  #parameters: Map<string, Tensor>;
+
+  /**
+   * A model with fresh parameters, a function of the seed.
+   *
+   * @throws {WeftError} when the configuration is not one of a GPT, or a parameter does not fit the adapter.
+   */
+  constructor(gpu: Gpu, config: GptConfig, options: { readonly seed?: number } = {}) {
+    checkGptConfig(config);
+    this.gpu = gpu;
+    this.config = config;
+    const seed = options.seed ?? 1337;
+    this.random = new RandomStream(seed);
+    let stream = 0;
+    this.#parameters = new Map([...gptParameterShapes(config)].map(([name, shape]) => {
+      const values = initialValues(name, sizeOf(shape), config.n_layer, seed, stream++);
+      return [name, tensor(gpu, values, shape, { requiresGrad: true, label: name })];
+    }));
+  }
+
+  /** Number of kinds of tokens. */
+  get vocabSize(): number {
+    return this.config.vocab_size;
+  }
+
+  /** Longest sequence. */
+  get blockSize(): number {
+    return this.config.block_size;
+  }
+
+  /** Its parameters by name, in a fixed order. */
+  parameters(): ReadonlyMap<string, Tensor> {
+    return this.#parameters;
+  }
+
+  /**
+   * Logits of the next token at each position: ids (B, T) → (B, T, V).
+   *
+   * @throws {WeftError} when ids are not (B, T) with T from 1 to block_size.
+   */
+  forward(ids: Tensor, options: ForwardOptions = {}): Tensor {
+    const T = ids.shape[1];
+    if (ids.shape.length !== 2 || T < 1 || T > this.blockSize) {
+      throw new WeftError(
+        `Cannot run the model on ids ${
+          formatShape(ids.shape)
+        }: they must be (B, T) with T from 1 to block_size, ` +
+          `${this.blockSize}`,
+      );
+    }
+    const probe = (stage: string, value: Tensor): Tensor => {
+      options.probe?.(stage, value);
+      return value;
+    };
+    const positions = slice(this.#weight("wpe"), { end: T });
+    let x = probe("embedding", this.#drop(add(embedding(this.#weight("wte"), ids), positions)));
+    for (let i = 0; i < this.config.n_layer; i++) {
+      x = probe(`h.${i}.attn`, add(x, this.#attention(this.#norm(x, `h.${i}.ln_1`), `h.${i}.attn`)));
+      x = probe(`h.${i}.mlp`, add(x, this.#perceptron(this.#norm(x, `h.${i}.ln_2`), `h.${i}.mlp`)));
+    }
+    if (options.lastOnly) x = slice(x, { axis: 1, start: -1 });
+    return probe("logits", matmul(this.#norm(x, "ln_f"), this.#weight("wte"), { transposeB: true }));
+  }
+
+  #attention(x: Tensor, name: string): Tensor {
+    const p = this.#dropout;
+    const attended = selfAttention(this.#linear(x, `${name}.c_attn`), this.config.n_head, {
+      dropout: p > 0 ? { p, key: this.random.next() } : undefined,
+    });
+    return this.#drop(this.#linear(attended, `${name}.c_proj`));
+  }
+
+  #perceptron(x: Tensor, name: string): Tensor {
+    const form = this.config.activation === "gelu_erf" ? "erf" : "tanh";
+    return this.#drop(this.#linear(gelu(this.#linear(x, `${name}.c_fc`), form), `${name}.c_proj`));
+  }
+
+  #linear(x: Tensor, name: string): Tensor {
+    const y = matmul(x, this.#weight(name)), bias = this.#parameters.get(`${name}.bias`);
+    return bias ? add(y, bias) : y;
+  }
+
+  #norm(x: Tensor, name: string): Tensor {
+    return layerNorm(x, this.#weight(name), this.#parameters.get(`${name}.bias`));
+  }
+
+  #drop(x: Tensor): Tensor {
+    const p = this.#dropout;
+    return p > 0 ? dropout(x, p, this.random.next()) : x;
+  }
+
+  get #dropout(): number {
+    return this.training ? this.config.dropout ?? 0 : 0;
+  }
+
+  #weight(name: string): Tensor {
+    return this.#parameters.get(`${name}.weight`)!;
+  }
+}
+
+function initialValues(
+  name: string,
+  size: number,
+  nLayer: number,
+  seed: number,
+  stream: number,
+): Float32Array<ArrayBuffer> {
+  if (name.endsWith(".bias")) return new Float32Array(size);
+  if (name.includes("ln_")) return new Float32Array(size).fill(1);
+  const std = name.endsWith("c_proj.weight") ? 0.02 / Math.sqrt(2 * nLayer) : 0.02;
+  return randomNormals(size, { seed, stream, std });
+}

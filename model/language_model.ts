@@ -1,0 +1,26 @@
+import type { Gpu } from "../engine/gpu.ts";
+import type { Tensor } from "../engine/tensor.ts";
+
+/** What a forward pass may be told. */
+export interface ForwardOptions {
+  /** Whether logits of the last position alone are wanted: (B, 1, V). */
+  readonly lastOnly?: boolean;
+  /** Called with the name and value of each stage's output: to see where something goes wrong. */
+  readonly probe?: (stage: string, value: Tensor) => void;
+}
+
+/** A model that predicts the next token: what training and generation work with. */
+export interface LanguageModel {
+  /** Where it lives. */
+  readonly gpu: Gpu;
+  /** Number of kinds of tokens. */
+  readonly vocabSize: number;
+  /** Longest sequence that `forward` takes. */
+  readonly blockSize: number;
+  /** Whether dropout is on. `new` models start with it on. */
+  training: boolean;
+  /** Its parameters by name, in a fixed order. */
+  parameters(): ReadonlyMap<string, Tensor>;
+  /** Logits of the next token at each position: ids (B, T) → (B, T, V). */
+  forward(ids: Tensor, options?: ForwardOptions): Tensor;
+}

@@ -1,0 +1,82 @@
+// Clipping by the global norm and AdamW (Loshchilov & Hutter 2019), all on the GPU.
+//
+// sum_squares: partial sums of g² of one tensor, by `lanes` invocations; total_squares: those of each tensor;
+// norm: state = (norm, scale): scale = min(1, clip / (norm + 1e-6)), or 0 where the norm is not finite.
+// update, with g' = scale · g and t the step:
+//   p ← p (1 − lr · decay);  m ← β₁ m + (1 − β₁) g';  v ← β₂ v + (1 − β₂) g'²
+//   p ← p − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps)
+// A step whose norm is not finite changes nothing. Tensors are flat; p, g, m and v as vec4s.
+
+struct Params {
+  size: u32,             // elements of the tensor
+  first: u32,            // of its partial sums
+  lanes: u32,            // number of its partial sums
+  tensor: u32,           // its place in totals; for norm: number of tensors
+  clip: f32,             // 0 for none
+  beta1: f32,
+  one_minus_beta1: f32,  // rounded from float64, not from beta1
+  beta2: f32,
+  one_minus_beta2: f32,
+  eps: f32,
+  rate: f32,             // lr / (1 − β₁ᵗ)
+  root: f32,             // √(1 − β₂ᵗ)
+  shrink: f32,           // lr · decay
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> g: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(3) var<storage, read> partials: array<f32>;
+@group(0) @binding(4) var<storage, read_write> total: array<f32>;
+@group(0) @binding(5) var<storage, read> totals: array<f32>;
+@group(0) @binding(6) var<storage, read_write> state: array<f32>;         // (2): norm, scale
+@group(0) @binding(7) var<storage, read> norm_and_scale: array<f32>;      // state, once it is computed
+@group(0) @binding(8) var<storage, read_write> p: array<vec4f>;
+@group(0) @binding(9) var<storage, read_write> m: array<vec4f>;
+@group(0) @binding(10) var<storage, read_write> v: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn sum_squares(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= params.lanes) { return; }
+  var sum = vec4f();
+  let whole = params.size / 4u;
+  for (var i = id.x; i < whole; i += params.lanes) { sum += g[i] * g[i]; }
+  if (id.x == whole % params.lanes && params.size % 4u != 0u) {  // what lies beyond the last element is not zero
+    let rest = select(vec4f(), g[whole], vec4u(0u, 1u, 2u, 3u) < vec4u(params.size % 4u));
+    sum += rest * rest;
+  }
+  partial[params.first + id.x] = (sum.x + sum.y) + (sum.z + sum.w);
+}
+
+@compute @workgroup_size(1)
+fn total_squares() {
+  var sum = 0.0;
+  for (var i = 0u; i < params.lanes; i++) { sum += partials[params.first + i]; }
+  total[params.tensor] = sum;
+}
+
+@compute @workgroup_size(1)
+fn norm() {
+  var sum = 0.0;
+  for (var i = 0u; i < params.tensor; i++) { sum += totals[i]; }
+  let value = sqrt(sum);
+  var scale = 1.0;
+  if (params.clip > 0.0) { scale = min(1.0, params.clip / (value + 1e-6)); }
+  // Tested on the bits: comparisons with NaN may be folded away.
+  if ((bitcast<u32>(sum) & 0x7f800000u) == 0x7f800000u) { scale = 0.0; }
+  state[0] = value;
+  state[1] = scale;
+}
+
+@compute @workgroup_size(64)
+fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * (groups.x * 64u);
+  let scale = norm_and_scale[1];
+  if (i * 4u >= params.size || scale == 0.0) { return; }
+  let gradient = scale * g[i];
+  let mean = params.beta1 * m[i] + params.one_minus_beta1 * gradient;
+  let square = params.beta2 * v[i] + params.one_minus_beta2 * gradient * gradient;
+  m[i] = mean;
+  v[i] = square;
+  p[i] = p[i] * (1.0 - params.shrink) - params.rate * mean / (sqrt(square) / params.root + params.eps);
+}

@@ -1,0 +1,73 @@
+// loss = (1 / count) Σ_rows (lse − logits[row, target]) over the rows whose target is counted, with
+// lse = log Σ exp logits[row]. A target that is neither a class nor `ignore_index` makes the loss NaN.
+// Backward: dlogits[row, c] = dloss / count · (exp(logits[row, c] − lse) − [c = target]), and 0 for rows not counted.
+// logits: (rows, C); targets: (rows); lse, losses: (rows).
+
+struct Params {
+  rows: u32,
+  C: u32,
+  ignore_index: i32,
+}
+
+const LANES: u32 = 256;  // of the mean
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read> targets: array<i32>;
+@group(0) @binding(3) var<storage, read_write> lse: array<f32>;
+@group(0) @binding(4) var<storage, read_write> losses: array<f32>;
+@group(0) @binding(5) var<storage, read> row_losses: array<f32>;         // losses, once they are computed
+@group(0) @binding(6) var<storage, read_write> partial: array<vec2f>;    // (LANES) of (sum, count)
+@group(0) @binding(7) var<storage, read> partials: array<vec2f>;         // partial, once it is computed
+@group(0) @binding(8) var<storage, read_write> loss: array<f32>;         // (2): loss, count
+@group(0) @binding(9) var<storage, read> loss_and_count: array<f32>;     // loss, once it is computed
+@group(0) @binding(10) var<storage, read> log_sum_exp: array<f32>;       // lse, once it is computed
+@group(0) @binding(11) var<storage, read> d_loss: array<f32>;            // (1)
+@group(0) @binding(12) var<storage, read_write> d_logits: array<f32>;
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let row = id.x + id.y * (groups.x * 64u);
+  if (row >= p.rows) { return; }
+  let at = row * p.C;
+  var largest = logits[at];
+  for (var c = 1u; c < p.C; c++) { largest = max(largest, logits[at + c]); }
+  var total = 0.0;
+  for (var c = 0u; c < p.C; c++) { total += exp(logits[at + c] - largest); }
+  let normalizer = largest + log(total);
+  lse[row] = normalizer;
+  let target_id = targets[row];
+  var result = bitcast<f32>(0x7fc00000u | (p.C & 1u));
+  if (target_id == p.ignore_index) { result = 0.0; }
+  else if (target_id >= 0 && target_id < i32(p.C)) { result = normalizer - logits[at + u32(target_id)]; }
+  losses[row] = result;
+}
+
+// Each of LANES invocations adds every LANES-th row; `mean` adds those sums.
+@compute @workgroup_size(64)
+fn add_rows(@builtin(global_invocation_id) id: vec3u) {
+  var sum = vec2f();
+  for (var row = id.x; row < p.rows; row += LANES) {
+    if (targets[row] != p.ignore_index) { sum += vec2f(row_losses[row], 1.0); }
+  }
+  partial[id.x] = sum;
+}
+
+@compute @workgroup_size(1)
+fn mean() {
+  var sum = vec2f();
+  for (var i = 0u; i < LANES; i++) { sum += partials[i]; }
+  loss[0] = sum.x / sum.y;
+  loss[1] = sum.y;
+}
+
+@compute @workgroup_size(64)
+fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * (groups.x * 64u);
+  if (i >= p.rows * p.C) { return; }
+  let row = i / p.C;
+  let target_id = targets[row];
+  let one_hot = select(0.0, 1.0, i32(i % p.C) == target_id);
+  let slope = (exp(logits[i] - log_sum_exp[row]) - one_hot) * d_loss[0] / loss_and_count[1];
+  d_logits[i] = select(slope, 0.0, target_id == p.ignore_index);
+}

@@ -1,0 +1,56 @@
+// forward:  y[i, c] = weight[ids[i], c]; NaN where ids[i] is no row of weight.
+// backward: dweight[v, c] = Σ_{i: ids[i] = v} dy[i, c], in order of i, without atomics. `link` chains the places of
+// each id: after[i] is the next place of the same id, or N; first[i] tells whether there is none before. Then one
+// invocation per place and channel walks the chain, if its place is the first; all other rows are zeroed before.
+// weight: (V, C); ids: (N); y, dy: (N, C). link compares each place with those around it until it finds its own id.
+
+struct Params {
+  N: u32,
+  V: u32,
+  C: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read> ids: array<u32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> links: array<vec2u>;     // (N) of (after, first)
+@group(0) @binding(5) var<storage, read> chains: array<vec2u>;          // links, once they are computed
+@group(0) @binding(6) var<storage, read> dy: array<f32>;
+@group(0) @binding(7) var<storage, read_write> d_weight: array<f32>;
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * (groups.x * 64u);
+  if (i >= p.N * p.C) { return; }
+  let row = ids[i / p.C];
+  if (row < p.V) { y[i] = weight[row * p.C + i % p.C]; } else { y[i] = bitcast<f32>(0x7fc00000u | (p.V & 1u)); }
+}
+
+@compute @workgroup_size(64)
+fn link(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * (groups.x * 64u);
+  if (i >= p.N) { return; }
+  let row = ids[i];
+  var after = i + 1u;
+  while (after < p.N && ids[min(after, p.N - 1u)] != row) { after++; }
+  var before = i;
+  while (before > 0u && ids[before - 1u] != row) { before--; }
+  links[i] = vec2u(after, select(0u, 1u, before == 0u));
+}
+
+@compute @workgroup_size(64)
+fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * (groups.x * 64u);
+  if (i >= p.N * p.C) { return; }
+  let c = i % p.C;
+  var place = i / p.C;
+  let row = ids[place];
+  if (chains[place].y == 0u || row >= p.V) { return; }
+  var sum = 0.0;
+  while (place < p.N) {
+    sum += dy[place * p.C + c];
+    place = chains[place].x;
+  }
+  d_weight[row * p.C + c] = sum;
+}

@@ -1,0 +1,143 @@
+import source from "../shaders/adamw.wgsl" with { type: "text" };
+import { defineShader } from "../engine/kernel.ts";
+import { run } from "../engine/run.ts";
+import { Scope } from "../engine/scope.ts";
+import { empty, type Tensor, zeros } from "../engine/tensor.ts";
+import { WeftError } from "../engine/weft_error.ts";
+
+const shader = defineShader("adamw.wgsl", source);
+
+/** Settings of AdamW that stay the same for a run. */
+export interface AdamWOptions {
+  /** Decay of the mean of gradients. Default: 0.9. */
+  readonly beta1?: number;
+  /** Decay of the mean of squared gradients. Default: 0.95. */
+  readonly beta2?: number;
+  /** Added to the root of the latter. Default: 1e-8. */
+  readonly eps?: number;
+  /** Decoupled weight decay of the tensors with two or more dimensions. Default: 0.1. */
+  readonly weightDecay?: number;
+}
+
+/** Settings of one step. */
+export interface StepOptions {
+  /** Learning rate. */
+  readonly lr: number;
+  /** Largest global norm of the gradients; larger ones are scaled down. Default: no limit. */
+  readonly clip?: number;
+}
+
+/**
+ * AdamW with decoupled weight decay (Loshchilov & Hutter 2019) and clipping by global norm. Weight decay applies to
+ * tensors of two or more dimensions only: not to biases and the weights of norms. Nothing is read back: the norm and
+ * the scale stay on the GPU. A step whose gradients are not finite changes nothing.
+ *
+ * @example
+ * ```ts
+ * import { Gpu } from "../engine/gpu.ts";
+ * import { Scope } from "../engine/scope.ts";
+ * import { tensor } from "../engine/tensor.ts";
+ * import { backward } from "../engine/backward.ts";
+ * import { mul } from "../engine/ops/binary.ts";
+ * import { sum } from "../engine/ops/reduce.ts";
+ * import { AdamW } from "./adamw.ts";
+ *
+ * using gpu = await Gpu.open();
+ * const w = tensor(gpu, [3, -2], [2], { requiresGrad: true });
+ * const optimizer = new AdamW(new Map([["w", w]]));
+ * for (let step = 0; step < 10; step++) {
+ *   using _ = new Scope(gpu, { grad: true });
+ *   backward(sum(mul(w, w)));
+ *   optimizer.step({ lr: 0.1 });
+ * }
+ * console.log(await w.read()); // about [2, -1]: 0.1 a step towards 0
+ * ```
+ */
+export class AdamW {
+  /** What it optimizes, by name. */
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  /** Steps that were taken. */
+  steps = 0;
+  /** The last step's gradient norm before clipping, and the factor that was applied: (2), on the GPU. */
+  readonly state: Tensor;
+  #options: Required<AdamWOptions>;
+  #moments: Map<string, { m: Tensor; v: Tensor }>;
+  #lanes: number[];
+
+  /** An optimizer for these parameters, with its two moments at zero. */
+  constructor(parameters: ReadonlyMap<string, Tensor>, options: AdamWOptions = {}) {
+    const [first] = parameters.values();
+    if (first === undefined) throw new WeftError("Cannot optimize without parameters");
+    this.parameters = parameters;
+    this.#options = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, ...options };
+    this.#moments = new Map([...parameters].map(([name, { gpu, shape }]) => [name, {
+      m: zeros(gpu, shape, { label: `first moment of ${name}` }),
+      v: zeros(gpu, shape, { label: `second moment of ${name}` }),
+    }]));
+    this.#lanes = [...parameters.values()].map(({ size }) =>
+      Math.min(8192, Math.max(64, Math.ceil(size / 256)))
+    );
+    this.state = zeros(first.gpu, [2], { label: "gradient norm" });
+  }
+
+  /**
+   * Takes one step along the gradients that `backward` left, and gives those back.
+   *
+   * @throws {WeftError} when a parameter has no gradient.
+   */
+  step({ lr, clip = 0 }: StepOptions): void {
+    const { beta1, beta2, eps, weightDecay } = this.#options;
+    this.steps++;
+    const common = {
+      clip,
+      beta1,
+      one_minus_beta1: 1 - beta1,
+      beta2,
+      one_minus_beta2: 1 - beta2,
+      eps,
+      rate: lr / (1 - beta1 ** this.steps),
+      root: Math.sqrt(1 - beta2 ** this.steps),
+    };
+    this.#measureNorm(common);
+    for (const [name, p] of this.parameters) {
+      const { m, v } = this.#moments.get(name)!;
+      const decay = p.shape.length >= 2 ? weightDecay : 0;
+      run(shader, "update", { g: p.grad!, p, m, v, norm_and_scale: this.state }, {
+        threads: Math.ceil(p.size / 4),
+        params: { ...common, size: p.size, first: 0, lanes: 0, tensor: 0, shrink: lr * decay },
+      });
+    }
+    for (const p of this.parameters.values()) p.zeroGrad();
+  }
+
+  #measureNorm(common: Record<string, number>): void {
+    const { gpu } = this.state;
+    using _ = new Scope(gpu);
+    const partial = empty(gpu, [this.#lanes.reduce((sum, lanes) => sum + lanes, 0)], {
+      label: "partial norms",
+    });
+    const total = empty(gpu, [this.parameters.size], { label: "squared norms" });
+    let first = 0, tensor = 0;
+    for (const [name, { grad, size }] of this.parameters) {
+      if (grad === undefined) {
+        throw new WeftError(`Cannot take a step: ${name} has no gradient; call backward before`);
+      }
+      const lanes = this.#lanes[tensor];
+      const params = { ...common, size, first, lanes, tensor, shrink: 0 };
+      run(shader, "sum_squares", { g: grad, partial }, { threads: lanes, params });
+      run(shader, "total_squares", { partials: partial, total }, { workgroups: 1, params });
+      first += lanes;
+      tensor++;
+    }
+    const params = { ...common, size: 0, first: 0, lanes: 0, tensor, shrink: 0 };
+    run(shader, "norm", { totals: total, state: this.state }, { workgroups: 1, params });
+  }
+
+  /** Both moments of each parameter, as `exp_avg.NAME` and `exp_avg_sq.NAME`: what a checkpoint holds. */
+  moments(): Map<string, Tensor> {
+    return new Map([...this.#moments].flatMap(([name, { m, v }]) => [
+      [`exp_avg.${name}`, m] as const,
+      [`exp_avg_sq.${name}`, v] as const,
+    ]));
+  }
+}
