@@ -45,7 +45,7 @@ export class Gpt implements LanguageModel {
   /** Whether dropout is on. */
   training = true;
   /** Where the masks of dropout come from; its `counter` belongs to a checkpoint. */
-  readonly random: RandomStream;
+  random: RandomStream;
   #parameters: Map<string, Tensor>;
 
   /**

@@ -69,7 +69,8 @@ export class AdamW {
     const [first] = parameters.values();
     if (first === undefined) throw new WeftError("Cannot optimize without parameters");
     this.parameters = parameters;
-    this.#options = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, ...options };
+    const { beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weightDecay = 0.1 } = options;
+    this.#options = { beta1, beta2, eps, weightDecay };
     this.#moments = new Map([...parameters].map(([name, { gpu, shape }]) => [name, {
       m: zeros(gpu, shape, { label: `first moment of ${name}` }),
       v: zeros(gpu, shape, { label: `second moment of ${name}` }),

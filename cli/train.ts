@@ -1,0 +1,359 @@
+import type { Gpu } from "../engine/gpu.ts";
+import { measureFlops } from "../engine/peaks.ts";
+import { RandomStream } from "../engine/random.ts";
+import { WeftError } from "../engine/weft_error.ts";
+import { Bigram } from "../model/bigram.ts";
+import { CharTokenizer } from "../model/char_tokenizer.ts";
+import { generate } from "../model/generate.ts";
+import { Gpt } from "../model/gpt.ts";
+import type { GptConfig } from "../model/gpt_config.ts";
+import type { LanguageModel } from "../model/language_model.ts";
+import { AdamW } from "../train/adamw.ts";
+import { findDirectory } from "../train/atomic_directory.ts";
+import { Batches, splitTokens } from "../train/batches.ts";
+import {
+  loadCheckpoint,
+  loadTrainerState,
+  restoreOptimizer,
+  saveCheckpoint,
+  type TrainerState,
+} from "../train/checkpoint.ts";
+import { loadCorpus } from "../train/corpus.ts";
+import { checkFit } from "../train/fit.ts";
+import { describeOptions, type OptionLayer } from "../train/options.ts";
+import { learningRateAt } from "../train/schedule.ts";
+import {
+  cpuPreset,
+  gpuPreset,
+  resolveTrainConfig,
+  type TrainConfig,
+  trainOptions,
+} from "../train/train_config.ts";
+import { type StepReport, Trainer } from "../train/trainer.ts";
+import { parseCommandLine } from "./command_line.ts";
+import { formatCount, formatDuration } from "./format.ts";
+import { openGpu } from "./open_gpu.ts";
+import { Progress } from "./progress.ts";
+import { runCommand } from "./run_command.ts";
+import { readYamlConfig } from "./yaml_config.ts";
+
+const help = `Trains a GPT on a text.
+
+  deno task train [config.yaml] [--key=value …]
+
+Without a file it picks a model for the adapter, and without --dataset a text. Keys, with their defaults:
+
+${describeOptions(trainOptions)}`;
+
+/** `deno task train`. */
+export async function trainCommand(args: string[]): Promise<void> {
+  const { words, flags, help: wantsHelp } = parseCommandLine(args, { words: 1 });
+  if (wantsHelp) return console.log(help);
+  const layers: OptionLayer[] = [];
+  if (words[0] !== undefined) layers.push({ source: words[0], values: await readYamlConfig(words[0]) });
+  layers.push({ source: "command line", values: flags });
+  const asked = resolveTrainConfig(layers); // what is wrong is said before anything is opened
+  const progress = new Progress();
+  using gpu = await openGpu(asked.shaders);
+  progress.print(`adapter: ${gpu.info.description || "unnamed"} (a ${gpu.isCpu ? "CPU" : "GPU"})`);
+  const { config, resumed } = await chooseConfig(gpu, asked, layers, words.length > 0, progress);
+  const run = await prepareRun(gpu, config, resumed, progress);
+  if (config.profile) return await printProfile(gpu, run, progress);
+  await train(gpu, config, run, progress);
+}
+
+interface Run {
+  readonly model: LanguageModel;
+  readonly optimizer: AdamW;
+  readonly tokenizer: CharTokenizer;
+  readonly trainer: Trainer;
+  readonly best: { validation: number };
+}
+
+/** Lays the preset of the adapter, or the configuration of the run that is resumed, under what was asked for. */
+async function chooseConfig(
+  gpu: Gpu,
+  asked: TrainConfig,
+  layers: readonly OptionLayer[],
+  hasFile: boolean,
+  progress: Progress,
+): Promise<{ config: TrainConfig; resumed?: TrainerState }> {
+  const last = `${asked.out_dir}/last`;
+  if (asked.init_from === "resume") {
+    const resumed = await loadTrainerState(last);
+    const { overwrite: _, profile: __, ...saved } = resumed.config;
+    return {
+      config: resolveTrainConfig([{ source: `${last}/trainer_state.json`, values: saved }, ...layers]),
+      resumed,
+    };
+  }
+  for (const name of ["last", "best"]) {
+    const found = asked.overwrite || asked.profile
+      ? undefined
+      : await findDirectory(`${asked.out_dir}/${name}`);
+    if (found !== undefined) {
+      throw new WeftError(
+        `${found} holds a trained model: go on with --init_from=resume, start anew with --overwrite=true, or choose ` +
+          `another --out_dir`,
+      );
+    }
+  }
+  if (hasFile) return { config: asked };
+  const preset = gpu.isCpu ? cpuPreset : gpuPreset;
+  progress.print(
+    `no config file: nanoGPT's model for a ${gpu.isCpu ? "CPU" : "GPU"}, with the flags given over it`,
+  );
+  return { config: resolveTrainConfig([{ source: "preset", values: preset }, ...layers]) };
+}
+
+async function prepareRun(
+  gpu: Gpu,
+  config: TrainConfig,
+  resumed: TrainerState | undefined,
+  progress: Progress,
+): Promise<Run> {
+  const { text, name } = await loadCorpus(config.dataset, {
+    cacheDir: ".cache",
+    log: (line) => progress.print(line),
+  });
+  const last = `${config.out_dir}/last`;
+  const loaded = resumed && await loadCheckpoint(gpu, last);
+  const tokenizer = loaded?.tokenizer ?? CharTokenizer.fromText(text);
+  const tokens = splitTokens(tokenizer.encode(text));
+  progress.print(
+    `text: ${name}, ${text.length} characters of ${tokenizer.vocabSize} kinds; ${tokens.train.length} tokens to learn ` +
+      `from, ${tokens.validation.length} to validate`,
+  );
+  const batches = (part: "train" | "validation", stream: number) =>
+    new Batches(tokens[part], {
+      batchSize: config.batch_size,
+      blockSize: config.block_size,
+      seed: config.seed,
+      stream,
+      name: part === "train" ? `text to learn from (${name})` : `text to validate on (${name})`,
+    });
+  const [learning, estimating, validating] = [
+    batches("train", 1),
+    batches("train", 2),
+    batches("validation", 3),
+  ];
+  const model = loaded
+    ? checkLoaded(loaded.model, config, last)
+    : makeModel(gpu, config, tokenizer.vocabSize);
+  const optimizer = new AdamW(model.parameters(), {
+    beta1: config.beta1,
+    beta2: config.beta2,
+    weightDecay: config.weight_decay,
+  });
+  if (resumed) await restoreOptimizer(last, optimizer);
+  if (model instanceof Gpt) model.random = new RandomStream(config.seed, resumed?.random_counter ?? 0);
+  progress.print(`model: ${describeModel(model)}; checkpoints go to ${config.out_dir}/`);
+  if (resumed) progress.print(`resuming after step ${resumed.step}`);
+  const trainer = new Trainer({
+    model,
+    optimizer,
+    batches: learning,
+    evaluation: { train: estimating, validation: validating },
+    learningRate: (step) =>
+      learningRateAt(step, {
+        learningRate: config.learning_rate,
+        minLr: config.min_lr,
+        warmupIters: config.warmup_iters,
+        lrDecayIters: config.lr_decay_iters,
+        decayLr: config.decay_lr,
+      }),
+    maxIters: config.max_iters,
+    gradAccumSteps: config.gradient_accumulation_steps,
+    gradClip: config.grad_clip,
+    logInterval: config.log_interval,
+    evalInterval: config.eval_interval,
+    evalIters: config.eval_iters,
+    step: resumed?.step ?? 0,
+  });
+  return { model, optimizer, tokenizer, trainer, best: { validation: resumed?.best_validation ?? Infinity } };
+}
+
+async function train(gpu: Gpu, config: TrainConfig, run: Run, progress: Progress): Promise<void> {
+  const { model, optimizer, tokenizer, trainer, best } = run;
+  const save = async (name: string): Promise<void> => {
+    await Deno.mkdir(config.out_dir, { recursive: true }).catch((error) => {
+      throw new WeftError(`${config.out_dir} cannot be made: ${error.message}`);
+    });
+    const state = {
+      step: trainer.step,
+      best_validation: Number.isFinite(best.validation) ? best.validation : undefined,
+      random_counter: model instanceof Gpt ? model.random.counter : 0,
+      config: { ...config, init_from: "scratch" },
+    };
+    await saveCheckpoint(`${config.out_dir}/${name}`, { model, tokenizer, optimizer, state });
+  };
+  const peak = await measureFlops(gpu);
+  const flopsPerToken = flopsOf(model);
+  const stop = new AbortController();
+  let interrupts = 0;
+  const interrupt = (): void => {
+    if (++interrupts > 1) Deno.exit(130);
+    progress.print("stopping after the steps that were begun; Ctrl-C again stops at once");
+    stop.abort();
+  };
+  Deno.addSignalListener("SIGINT", interrupt);
+  try {
+    let warm = false, steps = 0, seconds = 0;
+    await trainer.run({
+      signal: stop.signal,
+      onSteps: (report) => {
+        // The first report holds the compilation of kernels, which says nothing of the time that is left.
+        if (warm) {
+          seconds += report.seconds;
+          steps += report.losses.length;
+        }
+        warm = true;
+        const each = steps > 0 ? seconds / steps : report.seconds / report.losses.length;
+        const left = formatDuration(each * (config.max_iters - report.step));
+        progress.update(`${stepLine(report, flopsPerToken / peak)}  ${left} left`);
+      },
+      onEvaluation: async ({ step, train, validation }) => {
+        const improved = validation < best.validation;
+        if (improved) best.validation = validation;
+        progress.print(
+          `step ${step}: train loss ${train.toFixed(4)}, validation loss ${validation.toFixed(4)}${
+            improved ? " (best)" : ""
+          }`,
+        );
+        if (config.sample_tokens > 0) progress.print(await sampleText(model, tokenizer, config));
+        if (step === 0) return; // nothing is learned yet that could be lost
+        await save("last");
+        if (improved || config.always_save_checkpoint) await save("best");
+      },
+    });
+    if (stop.signal.aborted) {
+      await save("last");
+      progress.print(
+        `saved after step ${trainer.step} in ${config.out_dir}/last; go on with: deno task train ` +
+          `--init_from=resume --out_dir=${config.out_dir}`,
+      );
+      Deno.exitCode = 130;
+    } else {
+      progress.print(
+        `done: best validation loss ${
+          best.validation.toFixed(4)
+        }; write text with: deno task generate --out_dir=${config.out_dir}`,
+      );
+    }
+  } finally {
+    progress.done();
+    Deno.removeSignalListener("SIGINT", interrupt);
+  }
+}
+
+function makeModel(gpu: Gpu, config: TrainConfig, vocabSize: number): LanguageModel {
+  const { seed, block_size } = config;
+  if (config.model === "bigram") return new Bigram(gpu, { vocab_size: vocabSize, block_size }, { seed });
+  const { n_layer, n_head, n_embd, bias, dropout, activation } = config;
+  const shape: GptConfig = {
+    n_layer,
+    n_head,
+    n_embd,
+    block_size,
+    vocab_size: vocabSize,
+    bias,
+    dropout,
+    activation,
+  };
+  // A CPU adapter's memory is the machine's.
+  const memory = gpu.isCpu ? Deno.systemMemoryInfo().available : undefined;
+  checkFit(gpu, shape, { batchSize: config.batch_size, memory });
+  return new Gpt(gpu, shape, { seed });
+}
+
+/** A resumed model must be the one that is asked for: other sizes would be silently ignored. */
+function checkLoaded(model: LanguageModel, config: TrainConfig, name: string): LanguageModel {
+  const kind = model instanceof Gpt ? "gpt" : "bigram";
+  const found: Partial<Record<keyof TrainConfig, unknown>> = model instanceof Gpt
+    ? { model: kind, ...model.config }
+    : { model: kind, block_size: model.blockSize };
+  for (
+    const key of [
+      "model",
+      "n_layer",
+      "n_head",
+      "n_embd",
+      "block_size",
+      "bias",
+      "activation",
+      "dropout",
+    ] as const
+  ) {
+    if (found[key] !== undefined && found[key] !== config[key]) {
+      throw new WeftError(
+        `${name} holds a model with ${key} ${found[key]}, and ${
+          config[key]
+        } is asked for: it cannot be resumed so; ` +
+          `leave ${key} out, or choose another out_dir`,
+      );
+    }
+  }
+  return model;
+}
+
+function describeModel(model: LanguageModel): string {
+  let count = 0;
+  for (const { size } of model.parameters().values()) count += size;
+  if (!(model instanceof Gpt)) return `bigram, ${count} parameters`;
+  const { n_layer, n_head, n_embd, block_size } = model.config;
+  return `GPT, ${count} parameters: n_layer ${n_layer}, n_head ${n_head}, n_embd ${n_embd}, block_size ${block_size}`;
+}
+
+/** Operations of forward and backward for one token: 6 N + 6 L C T, with N without positions, and attention causal. */
+function flopsOf(model: LanguageModel): number {
+  let count = 0;
+  for (const [name, { size }] of model.parameters()) if (name !== "wpe.weight") count += size;
+  if (!(model instanceof Gpt)) return 6 * count;
+  const { n_layer, n_embd, block_size } = model.config;
+  return 6 * count + 6 * n_layer * n_embd * block_size;
+}
+
+function stepLine(report: StepReport, peakSharePerTokenRate: number): string {
+  const tokensPerSecond = report.tokens / report.seconds;
+  return [
+    `step ${report.step}`,
+    `loss ${report.losses.at(-1)!.toFixed(4)}`,
+    `lr ${report.lr.toExponential(2)}`,
+    `grad norm ${report.gradNorms.at(-1)!.toFixed(2)}`,
+    `${formatCount(tokensPerSecond)} tokens/s`,
+    `${(100 * tokensPerSecond * peakSharePerTokenRate).toFixed(0)} % of peak`,
+  ].join("  ");
+}
+
+async function sampleText(
+  model: LanguageModel,
+  tokenizer: CharTokenizer,
+  config: TrainConfig,
+): Promise<string> {
+  const newline = tokenizer.characters.indexOf("\n");
+  const ids: number[] = [];
+  const tokens = generate(model, [Math.max(0, newline)], {
+    maxNewTokens: config.sample_tokens,
+    temperature: 0.8,
+    seed: config.seed,
+  });
+  for await (const id of tokens) ids.push(id);
+  return tokenizer.decode(ids).split("\n").map((line) => `  | ${line}`).join("\n");
+}
+
+async function printProfile(gpu: Gpu, run: Run, progress: Progress): Promise<void> {
+  await run.trainer.steps(3); // compiles kernels and fills the pool
+  const times = await gpu.profile(() => run.trainer.steps(1));
+  const total = times.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  for (const { kernel, dispatches, milliseconds } of times) {
+    const share = (100 * milliseconds / total).toFixed(1).padStart(5);
+    progress.print(
+      `${kernel.padEnd(38)} ${String(dispatches).padStart(5)} × ${
+        milliseconds.toFixed(3).padStart(10)
+      } ms ${share} %`,
+    );
+  }
+  progress.print(`${"one step".padEnd(38)}         ${total.toFixed(3).padStart(10)} ms on the GPU`);
+}
+
+if (import.meta.main) await runCommand(trainCommand);

@@ -1,0 +1,181 @@
+import { backward } from "../engine/backward.ts";
+import type { Gpu } from "../engine/gpu.ts";
+import type { HostData, HostTensor } from "../engine/host_tensor.ts";
+import { crossEntropy } from "../engine/ops/cross_entropy.ts";
+import { readSafetensorsFile } from "../engine/safetensors.ts";
+import { Scope } from "../engine/scope.ts";
+import { readTensors, tensor } from "../engine/tensor.ts";
+import { WeftError } from "../engine/weft_error.ts";
+import { Gpt } from "../model/gpt.ts";
+import { setParameters } from "../model/model_config.ts";
+import { AdamW } from "../train/adamw.ts";
+import { describeOptions, resolveOptions } from "../train/options.ts";
+import { parseCommandLine } from "./command_line.ts";
+import { openGpu } from "./open_gpu.ts";
+import { runCommand } from "./run_command.ts";
+
+const options = {
+  fixture: { type: "string", help: "folder with weights, batches and what PyTorch computed from them" },
+  json: { type: "bool", default: false, help: "print the result as JSON" },
+  shaders: {
+    type: "string",
+    default: "",
+    help: "folder of .wgsl files that take the place of the built-in ones",
+  },
+} as const;
+
+const help =
+  `Compares a GPT on this adapter with what PyTorch computed in float64: logits, gradients, ten steps of AdamW.
+Prints the relative L2 error of each tensor and exits with code 1 when one is beyond its tolerance.
+
+  deno task verify --fixture=tests/fixtures/gpt_bias_tanh [--json]
+
+${describeOptions(options)}`;
+
+/** One comparison. */
+export interface Comparison {
+  /** What was compared: `logits`, `grad.NAME`, `loss N`, `final.NAME`. */
+  readonly name: string;
+  /** Relative L2 error of a tensor, absolute error of a loss. */
+  readonly error: number;
+  /** The largest error that passes. */
+  readonly tolerance: number;
+}
+
+interface Expected {
+  readonly config: Record<string, number | string | boolean>;
+  readonly steps: readonly { readonly loss: number; readonly lr: number }[];
+}
+
+/** Runs a fixture and returns every comparison, in the order in which things are computed. */
+export async function verifyFixture(gpu: Gpu, folder: string): Promise<Comparison[]> {
+  const { config, steps } = await readExpected(`${folder}/expected.json`);
+  const number = (key: string): number => {
+    if (typeof config[key] !== "number") {
+      throw new WeftError(`${folder}/expected.json: config.${key} is not a number`);
+    }
+    return config[key];
+  };
+  const [weights, batch, expected, final] = await Promise.all(
+    ["weights", "batch", "expected", "final"].map(async (name) =>
+      (await readSafetensorsFile(`${folder}/${name}.safetensors`)).tensors
+    ),
+  );
+  const model = new Gpt(gpu, {
+    n_layer: number("n_layer"),
+    n_head: number("n_head"),
+    n_embd: number("n_embd"),
+    block_size: number("block"),
+    vocab_size: number("vocab"),
+    bias: Boolean(config.bias),
+    activation: config.activation === "gelu" ? "gelu_erf" : "gelu_tanh",
+  });
+  setParameters(model, weights, `${folder}/weights.safetensors`);
+  const optimizer = new AdamW(model.parameters(), {
+    beta1: number("beta1"),
+    beta2: number("beta2"),
+    eps: number("eps"),
+    weightDecay: number("wd"),
+  });
+  const comparisons: Comparison[] = [];
+  for (const [step, { loss: expectedLoss, lr }] of steps.entries()) {
+    using _ = new Scope(gpu, { grad: true });
+    const [x, y] = ["x", "y"].map((name) => {
+      const [count, B, T] = find(batch, name, folder).shape;
+      if (count !== steps.length) {
+        throw new WeftError(`${folder}: ${name} holds ${count} batches for ${steps.length} steps`);
+      }
+      return tensor(gpu, find(batch, name, folder).data.slice(step * B * T, (step + 1) * B * T), [B, T]);
+    });
+    const logits = model.forward(x), loss = crossEntropy(logits, y);
+    backward(loss, { keep: [logits] });
+    if (step === 0) {
+      const computed = await readTensors([logits, ...[...model.parameters().values()].map((p) => p.grad!)]);
+      ["logits", ...[...model.parameters().keys()].map((name) => `grad.${name}`)].forEach((name, i) => {
+        const error = relativeError(computed[i].data, find(expected, name, folder).data);
+        comparisons.push({ name, error, tolerance: 1e-5 });
+      });
+    }
+    optimizer.step({ lr, clip: number("clip") });
+    comparisons.push({
+      name: `loss ${step}`,
+      error: Math.abs(await loss.item() - expectedLoss),
+      tolerance: 1e-5,
+    });
+  }
+  const trained = await readTensors([...model.parameters().values()]);
+  [...model.parameters().keys()].forEach((name, i) => {
+    // The gradient of the key part of c_attn.bias is zero: Adam normalises its rounding noise.
+    const tolerance = name.endsWith("attn.c_attn.bias") ? 5e-4 : 5e-5;
+    const error = relativeError(trained[i].data, find(final, name, folder).data);
+    comparisons.push({ name: `final.${name}`, error, tolerance });
+  });
+  return comparisons;
+}
+
+/** `deno task verify`. */
+export async function verifyCommand(args: string[]): Promise<void> {
+  const { flags, help: wantsHelp } = parseCommandLine(args);
+  if (wantsHelp) return console.log(help);
+  const { fixture, json, shaders } = resolveOptions(options, [{ source: "command line", values: flags }]);
+  if (!fixture) {
+    throw new WeftError("--fixture is missing: give a folder, such as tests/fixtures/gpt_bias_tanh");
+  }
+  using gpu = await openGpu(shaders);
+  const comparisons = await verifyFixture(gpu, fixture);
+  const failed = comparisons.filter(({ error, tolerance }) => !(error <= tolerance)); // a NaN fails
+  if (json) {
+    const rows = comparisons.map((row) => ({ ...row, passed: !failed.includes(row) }));
+    console.log(
+      JSON.stringify({ adapter: gpu.info.description, fixture, passed: failed.length === 0, rows }, null, 2),
+    );
+  } else {
+    for (const row of comparisons) {
+      const verdict = failed.includes(row) ? "FAILED" : "ok";
+      console.log(
+        `${row.name.padEnd(34)} ${row.error.toExponential(2)}  (allowed ${
+          row.tolerance.toExponential(0)
+        })  ${verdict}`,
+      );
+    }
+    console.log(
+      `${gpu.info.description}: ${
+        comparisons.length - failed.length
+      } within tolerance, ${failed.length} beyond`,
+    );
+  }
+  if (failed.length > 0) {
+    throw new WeftError(`${failed[0].name} and ${failed.length - 1} more differ from PyTorch`);
+  }
+}
+
+/** ‖a − b‖ / ‖b‖; the absolute error where b is zero. */
+function relativeError(a: HostData, b: HostData): number {
+  if (a.length !== b.length) return NaN;
+  let difference = 0, norm = 0;
+  for (let i = 0; i < b.length; i++) {
+    difference += (a[i] - b[i]) ** 2;
+    norm += b[i] ** 2;
+  }
+  return Math.sqrt(difference / (norm || 1));
+}
+
+function find(tensors: ReadonlyMap<string, HostTensor>, name: string, folder: string): HostTensor {
+  const found = tensors.get(name);
+  if (found === undefined) throw new WeftError(`${folder} is no fixture: it has no tensor ${name}`);
+  return found;
+}
+
+async function readExpected(path: string): Promise<Expected> {
+  try {
+    const value = JSON.parse(await Deno.readTextFile(path));
+    if (Array.isArray(value.steps) && value.steps.length > 0 && typeof value.config === "object") {
+      return value;
+    }
+  } catch (error) {
+    throw new WeftError(`${path} cannot be read: ${(error as Error).message}`);
+  }
+  throw new WeftError(`${path} is no fixture's: it has no steps and config`);
+}
+
+if (import.meta.main) await runCommand(verifyCommand);

@@ -1,0 +1,65 @@
+import { WeftError } from "../engine/weft_error.ts";
+
+/**
+ * Writes a directory so that at every moment either the previous one or the new one is there, whole: `write` fills
+ * `PATH.new`, which is renamed to `PATH` after what was there is renamed to `PATH.old`. A kill between the two renames
+ * leaves `PATH.old`, which `findDirectory` finds.
+ *
+ * @throws {WeftError} when it cannot be written; what was there before is as it was.
+ */
+export async function writeDirectory(
+  path: string,
+  write: (directory: string) => Promise<void>,
+): Promise<void> {
+  const fresh = `${path}.new`, old = `${path}.old`;
+  try {
+    if (!await exists(path) && await exists(old)) await Deno.rename(old, path); // mend what a kill left
+    await removeIfThere(fresh);
+    await Deno.mkdir(fresh, { recursive: true });
+    await write(fresh);
+    await syncFiles(fresh);
+    await removeIfThere(old);
+    if (await exists(path)) await Deno.rename(path, old);
+    await Deno.rename(fresh, path);
+    await removeIfThere(old);
+  } catch (error) {
+    await removeIfThere(fresh).catch(() => {}); // the first error is the one to tell
+    if (error instanceof WeftError) throw error;
+    throw new WeftError(
+      `${path} cannot be written, and what was there is as it was: ${(error as Error).message}`,
+    );
+  }
+}
+
+/** The whole directory that `writeDirectory` left under that name, if there is one. */
+export async function findDirectory(path: string): Promise<string | undefined> {
+  if (await exists(path)) return path;
+  return await exists(`${path}.old`) ? `${path}.old` : undefined;
+}
+
+/** Waits until the disk has the contents of each file, so that a rename cannot overtake them. */
+async function syncFiles(directory: string): Promise<void> {
+  for await (const { name, isFile } of Deno.readDir(directory)) {
+    if (!isFile) continue;
+    using file = await Deno.open(`${directory}/${name}`, { read: true, write: true });
+    await file.sync();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

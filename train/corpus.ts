@@ -1,0 +1,85 @@
+import { WeftError } from "../engine/weft_error.ts";
+import { readTextFile } from "./text_file.ts";
+
+/** Tiny Shakespeare: 1,115,394 characters of 65 kinds. */
+export const tinyShakespeare = {
+  /** Where it is downloaded from. */
+  url: "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
+  /** What the file must hash to. */
+  sha256: "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+  /** Its name in the cache. */
+  file: "tinyshakespeare.txt",
+} as const;
+
+/** How a text is found. */
+export interface CorpusOptions {
+  /** Folder of downloaded texts. */
+  readonly cacheDir: string;
+  /** Receives one line about what is done. */
+  readonly log: (line: string) => void;
+  /** Where Tiny Shakespeare is downloaded from. Default: its home. */
+  readonly url?: string;
+}
+
+/**
+ * The text to train on. A path is read; `shakespeare` is Tiny Shakespeare, from the cache, else downloaded and checked;
+ * with "" that too, and where it cannot be had, the text that every Deno carries: the declarations of its own types.
+ *
+ * @throws {WeftError} when a text that was asked for cannot be had.
+ */
+export async function loadCorpus(
+  dataset: string,
+  options: CorpusOptions,
+): Promise<{ text: string; name: string }> {
+  if (dataset !== "" && dataset !== "shakespeare") {
+    return { text: await readTextFile(dataset), name: dataset };
+  }
+  const cached = `${options.cacheDir}/${tinyShakespeare.file}`;
+  const name = "Tiny Shakespeare";
+  const stored = await Deno.readFile(cached).catch(() => undefined);
+  if (stored && await sha256(stored) === tinyShakespeare.sha256) {
+    return { text: new TextDecoder().decode(stored), name };
+  }
+  try {
+    options.log(`downloading ${name} to ${cached}`);
+    const bytes = await download(options.url ?? tinyShakespeare.url);
+    await Deno.mkdir(options.cacheDir, { recursive: true });
+    await Deno.writeFile(`${cached}.new`, bytes);
+    await Deno.rename(`${cached}.new`, cached);
+    return { text: new TextDecoder().decode(bytes), name };
+  } catch (error) {
+    const reason = (error as Error).message.replaceAll(/\s*\n\s*/g, " ");
+    if (dataset === "shakespeare") {
+      throw new WeftError(`${name} cannot be had: ${reason}; give a text file with --dataset=PATH`);
+    }
+    options.log(`${name} cannot be had (${reason}): training on the text that Deno carries, \`deno types\``);
+    return { text: await denoTypes(), name: "deno types" };
+  }
+}
+
+async function download(url: string): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(60_000) });
+  if (!response.ok) throw new Error(`${url} answers ${response.status} ${response.statusText}`);
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  const hash = await sha256(bytes);
+  if (hash !== tinyShakespeare.sha256) {
+    throw new Error(
+      `${url} sent ${bytes.length} bytes with SHA-256 ${hash} instead of ${tinyShakespeare.sha256}`,
+    );
+  }
+  return bytes;
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+async function denoTypes(): Promise<string> {
+  const { stdout, success } = await new Deno.Command("deno", { args: ["types"], env: { NO_COLOR: "1" } })
+    .output();
+  const text = new TextDecoder().decode(stdout);
+  if (!success || text.length < 1000) {
+    throw new WeftError("`deno types` gave no text; give a text file with --dataset=PATH");
+  }
+  return text.replaceAll(/\r\n?/g, "\n");
+}

@@ -1,0 +1,228 @@
+import { backward } from "../engine/backward.ts";
+import { crossEntropy } from "../engine/ops/cross_entropy.ts";
+import { Scope } from "../engine/scope.ts";
+import { readTensors, type Tensor, tensor } from "../engine/tensor.ts";
+import { WeftError } from "../engine/weft_error.ts";
+import type { LanguageModel } from "../model/language_model.ts";
+import type { AdamW } from "./adamw.ts";
+import { type BatchSource, evaluate } from "./evaluate.ts";
+import { LossLog } from "./loss_log.ts";
+
+/** How a run goes. */
+export interface TrainerOptions {
+  /** What is trained. */
+  readonly model: LanguageModel;
+  /** What changes its parameters. */
+  readonly optimizer: AdamW;
+  /** Batches to learn from; the one of number `step · gradAccumSteps + micro` is used. */
+  readonly batches: BatchSource;
+  /** Batches for the two estimates of the loss, the first from the text that is learned, the other from unseen text. */
+  readonly evaluation: { readonly train: BatchSource; readonly validation: BatchSource };
+  /** Learning rate of a step. */
+  readonly learningRate: (step: number) => number;
+  /** Number of steps. */
+  readonly maxIters: number;
+  /** Micro-batches of a step. Default: 1. */
+  readonly gradAccumSteps?: number;
+  /** Largest norm of the gradients; 0 for no limit. Default: 0. */
+  readonly gradClip?: number;
+  /** Steps between two reports. Default: 10. */
+  readonly logInterval?: number;
+  /** Steps between two evaluations. Default: 250. */
+  readonly evalInterval?: number;
+  /** Batches of an evaluation. Default: 20. */
+  readonly evalIters?: number;
+  /** Steps that were taken before: where a resumed run goes on. Default: 0. */
+  readonly step?: number;
+}
+
+/** What happened since the last report. */
+export interface StepReport {
+  /** Steps taken so far. */
+  readonly step: number;
+  /** Loss of each step since the last report, in order. */
+  readonly losses: readonly number[];
+  /** Norm of the gradients before clipping, likewise. */
+  readonly gradNorms: readonly number[];
+  /** Learning rate of the last step. */
+  readonly lr: number;
+  /** Tokens learned from since the last report. */
+  readonly tokens: number;
+  /** Time since the last report, evaluations not counted. */
+  readonly seconds: number;
+}
+
+/** An evaluation. */
+export interface EvaluationReport {
+  /** Steps taken so far. */
+  readonly step: number;
+  /** Mean loss on text that is learned from. */
+  readonly train: number;
+  /** Mean loss on unseen text. */
+  readonly validation: number;
+}
+
+/** What a run calls while it goes. */
+export interface TrainerEvents {
+  /** After every `logInterval` steps. */
+  readonly onSteps?: (report: StepReport) => void | Promise<void>;
+  /** Every `evalInterval` steps, before the first step and after the last. */
+  readonly onEvaluation?: (report: EvaluationReport) => void | Promise<void>;
+  /** Ends the run after the steps that were begun. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The training loop: micro-batches, gradient accumulation, clipping, AdamW, reports and evaluations. Nothing in it
+ * waits for the GPU but the read of all losses of `logInterval` steps together.
+ *
+ * Every random choice is a function of the step, so that a run which goes on from a checkpoint takes the same steps
+ * as one that was never stopped.
+ */
+export class Trainer {
+  /** Steps taken so far. */
+  step: number;
+  #options: Required<TrainerOptions>;
+
+  /** A trainer at the beginning of a run, or where `step` says. */
+  constructor(options: TrainerOptions) {
+    const {
+      step = 0,
+      gradAccumSteps = 1,
+      gradClip = 0,
+      logInterval = 10,
+      evalInterval = 250,
+      evalIters = 20,
+    } = options;
+    this.#options = { ...options, step, gradAccumSteps, gradClip, logInterval, evalInterval, evalIters };
+    this.step = this.#options.step;
+  }
+
+  /**
+   * Runs to the last step, or until the signal.
+   *
+   * @throws {WeftError} when the loss is not finite, naming the step and the first stage of the model where it began.
+   */
+  async run(events: TrainerEvents = {}): Promise<void> {
+    const { model, gradAccumSteps, logInterval, evalInterval, maxIters, batches } = this.#options;
+    using _ = new Scope(model.gpu);
+    const log = new LossLog(model.gpu, logInterval * (gradAccumSteps + 1));
+    const tokensPerStep = gradAccumSteps * batches.batchSize * batches.blockSize;
+    model.training = true;
+    let began = performance.now(), reported = this.step, lr = 0;
+    for (const first = this.step;;) {
+      const evaluates = this.step % evalInterval === 0 || this.step >= maxIters;
+      const stops = this.step >= maxIters || events.signal?.aborted === true;
+      if (this.step > reported && (this.step % logInterval === 0 || evaluates || stops)) {
+        const { losses, gradNorms } = await this.#read(log);
+        const steps = this.step - reported, now = performance.now();
+        await events.onSteps?.({
+          step: this.step,
+          losses,
+          gradNorms,
+          lr,
+          tokens: steps * tokensPerStep,
+          seconds: (now - began) / 1000,
+        });
+        began = performance.now();
+        reported = this.step;
+      }
+      // A resumed run was evaluated at this step before it was saved.
+      if (evaluates && (this.step === 0 || this.step !== first) && !events.signal?.aborted) {
+        await events.onEvaluation?.(await this.evaluate());
+        began = performance.now();
+      }
+      if (stops || events.signal?.aborted) break;
+      lr = this.#takeStep(log);
+    }
+  }
+
+  /** Takes some steps without reports or evaluations: to look at their time. Does not wait for them. */
+  steps(count: number): void {
+    const { model, gradAccumSteps } = this.#options;
+    using _ = new Scope(model.gpu);
+    const log = new LossLog(model.gpu, count * (gradAccumSteps + 1));
+    for (let i = 0; i < count; i++) this.#takeStep(log);
+  }
+
+  /** The mean loss on both parts of the text, with dropout off. Which batches are used depends on the step alone. */
+  async evaluate(): Promise<EvaluationReport> {
+    const { model, evaluation, evalIters } = this.#options;
+    const range = { first: this.step * evalIters, count: evalIters };
+    return {
+      step: this.step,
+      train: await evaluate(model, evaluation.train, range),
+      validation: await evaluate(model, evaluation.validation, range),
+    };
+  }
+
+  #takeStep(log: LossLog): number {
+    const { model, optimizer, gradAccumSteps, gradClip, learningRate } = this.#options;
+    for (let micro = 0; micro < gradAccumSteps; micro++) {
+      using _ = new Scope(model.gpu, { grad: true }); // activations die here
+      const { x, y } = this.#batch(micro);
+      const loss = crossEntropy(model.forward(x), y);
+      backward(loss, { scale: 1 / gradAccumSteps }); // adds into the parameters' gradients
+      log.push(loss); // stays on the GPU
+    }
+    const lr = learningRate(this.step);
+    optimizer.step({ lr, clip: gradClip });
+    log.push(optimizer.state);
+    model.gpu.submit();
+    this.step++;
+    return lr;
+  }
+
+  #batch(micro: number, step = this.step): { x: Tensor; y: Tensor } {
+    const { model, batches, gradAccumSteps } = this.#options;
+    const { x, y } = batches.at(step * gradAccumSteps + micro),
+      shape = [batches.batchSize, batches.blockSize];
+    return { x: tensor(model.gpu, x, shape), y: tensor(model.gpu, y, shape) };
+  }
+
+  /** Losses and gradient norms of the steps since the last read. */
+  async #read(log: LossLog): Promise<{ losses: number[]; gradNorms: number[] }> {
+    const { gradAccumSteps } = this.#options;
+    const values = await log.read(), width = gradAccumSteps + 1;
+    const losses: number[] = [], gradNorms: number[] = [];
+    for (let i = 0; i < values.length; i += width) {
+      losses.push(values.slice(i, i + gradAccumSteps).reduce((sum, loss) => sum + loss, 0) / gradAccumSteps);
+      gradNorms.push(values[i + gradAccumSteps]);
+    }
+    const bad = losses.findIndex((loss, i) => !Number.isFinite(loss) || !Number.isFinite(gradNorms[i]));
+    if (bad >= 0) throw await this.#diagnose(this.step - losses.length + bad, losses[bad], gradNorms[bad]);
+    return { losses, gradNorms };
+  }
+
+  /**
+   * Runs the forward pass of a bad step once more and looks at every stage. The optimizer leaves parameters as they
+   * are when gradients are not finite, so what went wrong is still there to be seen.
+   */
+  async #diagnose(step: number, loss: number, gradNorm: number): Promise<WeftError> {
+    const { model, gradAccumSteps } = this.#options;
+    const finite = (values: ArrayLike<number>): boolean =>
+      Array.prototype.every.call(values, Number.isFinite);
+    const what = Number.isFinite(loss) ? `norm of the gradients is ${gradNorm}` : `loss is ${loss}`;
+    let where = "the backward pass, as every stage of the forward pass is finite";
+    search: for (let micro = 0; micro < gradAccumSteps; micro++) {
+      using _ = new Scope(model.gpu);
+      const stages: [string, Tensor][] = [];
+      model.forward(this.#batch(micro, step).x, { probe: (stage, value) => stages.push([stage, value]) });
+      const candidates = [
+        ...[...model.parameters()].map(([n, t]) => [`parameter ${n}`, t] as const),
+        ...stages,
+      ];
+      const values = await readTensors(candidates.map(([, value]) => value));
+      for (const [i, [stage]] of candidates.entries()) {
+        if (!finite(values[i].data)) {
+          where = stage;
+          break search;
+        }
+      }
+    }
+    return new WeftError(
+      `The ${what} at step ${step}; it begins in ${where}. Nothing was saved since the last checkpoint; try a smaller ` +
+        `learning_rate, a longer warmup_iters, or a grad_clip`,
+    );
+  }
+}
