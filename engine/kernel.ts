@@ -115,6 +115,7 @@ export class KernelCache {
       if (binding === undefined) throw new WeftError(`${label} has no storage buffer named ${name}`);
       return binding;
     });
+    const size = workgroupSize(label, source, entry);
     const device = this.#device;
     device.pushErrorScope("validation");
     const module = device.createShaderModule({ label: shader.name, code: source });
@@ -148,7 +149,7 @@ export class KernelCache {
       writable: bindings.map(({ writable }) => writable),
       uniformIndex: parsed.uniform,
       paramsBytes: parsed.paramsBytes,
-      workgroupSize: workgroupSize(label, source, entry),
+      workgroupSize: size,
       writeParams: (view, offset, params) => writeParams(label, parsed.fields, view, offset, params),
     };
   }

@@ -87,9 +87,15 @@ export class Tensor {
     return this.#storage.generation === this.#generation;
   }
 
-  /** Reads the elements: a Float32Array, Int32Array or Uint32Array, row-major. Waits for the GPU. */
-  async read(): Promise<HostData> {
-    return (await readTensors([this]))[0].data;
+  /**
+   * Reads the elements of an f32 tensor, row-major. Waits for the GPU; `readTensors` reads several with one wait, and
+   * those of other types.
+   */
+  async read(): Promise<Float32Array<ArrayBuffer>> {
+    if (this.dtype !== "f32") {
+      throw new WeftError(`Cannot read ${this.label}, which is ${this.dtype}, as f32: use readTensors`);
+    }
+    return (await readTensors([this]))[0].data as Float32Array<ArrayBuffer>;
   }
 
   /** Reads the one number of a tensor of size 1. */
@@ -99,7 +105,7 @@ export class Tensor {
         `Cannot read ${this.label} ${formatShape(this.shape)} as one number: its size is ${this.size}`,
       );
     }
-    return (await this.read())[0];
+    return (await readTensors([this]))[0].data[0];
   }
 
   /** Gives the memory of the gradient back, so that the next `backward` starts a new one. */

@@ -63,7 +63,7 @@ async function nextLogits(model: LanguageModel, context: readonly number[]): Pro
   try {
     using _ = new Scope(model.gpu);
     const ids = tensor(model.gpu, new Int32Array(context), [1, context.length]);
-    return await model.forward(ids, { lastOnly: true }).read() as Float32Array;
+    return await model.forward(ids, { lastOnly: true }).read();
   } finally {
     model.training = training;
   }

@@ -47,8 +47,13 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 @compute @workgroup_size(64)
 fn add_rows(@builtin(global_invocation_id) id: vec3u) {
   var sum = vec2f();
-  for (var row = id.x; row < p.rows; row += LANES) {
-    if (targets[row] != p.ignore_index) { sum += vec2f(row_losses[row], 1.0); }
+  // Sums of 64 rows are added up: long sums of single rows would lose digits.
+  for (var first = id.x; first < p.rows; first += 64u * LANES) {
+    var part = vec2f();
+    for (var row = first; row < min(first + 64u * LANES, p.rows); row += LANES) {
+      if (targets[row] != p.ignore_index) { part += vec2f(row_losses[row], 1.0); }
+    }
+    sum += part;
   }
   partial[id.x] = sum;
 }

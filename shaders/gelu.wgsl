@@ -1,5 +1,5 @@
 // GELU (Hendrycks & Gimpel 2016): y = x · Φ(x), with Φ the normal distribution function.
-// TANH: Φ(x) ≈ ½ (1 + tanh(√(2/π) (x + 0.044715 x³))), as GPT-2 uses it; otherwise Φ(x) = ½ (1 + erf(x/√2)).
+// TANH: Φ(x) ≈ ½ (1 + tanh u) = sigmoid(2u), u = √(2/π) (x + 0.044715 x³), as GPT-2 uses it; otherwise Φ(x) = ½ (1 + erf(x/√2)).
 // x, dy, out: flat, as vec4s.
 
 struct Params {
@@ -13,9 +13,11 @@ struct Params {
 
 override TANH: bool = true;
 
-fn stable_tanh(v: vec4f) -> vec4f {
-  let e = exp(-2.0 * abs(v));
-  return sign(v) * (1.0 - e) / (1.0 + e);
+// sigmoid(2u): in the left tail precise where ½ (1 + tanh u) would cancel, and no exponential overflows.
+fn tanh_cdf(v: vec4f) -> vec4f {
+  let u = 0.79788456 * (v + 0.044715 * v * v * v);
+  let e = exp(-2.0 * abs(u));
+  return select(vec4f(1.0), e, u < vec4f(0.0)) / (1.0 + e);
 }
 
 // The complementary error function for v ≥ 0, times e^(v²), by its Chebyshev series in t = 2 / (2 + v): the
@@ -38,7 +40,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   if (i * 4u >= p.size) { return; }
   let v = x[i];
   if (TANH) {
-    out[i] = 0.5 * v * (1.0 + stable_tanh(0.79788456 * (v + 0.044715 * v * v * v)));
+    out[i] = v * tanh_cdf(v);
   } else {
     out[i] = v * normal_cdf(v, exp(-0.5 * v * v));
   }
@@ -51,8 +53,8 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let v = x[i];
   var slope: vec4f;
   if (TANH) {
-    let t = stable_tanh(0.79788456 * (v + 0.044715 * v * v * v));
-    slope = 0.5 * (1.0 + t) + 0.5 * v * (1.0 - t * t) * 0.79788456 * (1.0 + 0.134145 * v * v);
+    let s = tanh_cdf(v);
+    slope = s + v * s * (1.0 - s) * 1.59576912 * (1.0 + 0.134145 * v * v);
   } else {
     let bell = exp(-0.5 * v * v);
     slope = normal_cdf(v, bell) + v * 0.39894228 * bell;

@@ -57,6 +57,9 @@ fn stretch_of(i: u32) -> Stretch {
   return Stretch(output, first, min(first + p.chunk, p.reduced), kept_offset(output));
 }
 
+// Tested on the bits: a comparison of a number with itself may be folded away.
+fn is_nan(v: f32) -> bool { return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u; }
+
 // Both entry points walk runs of the innermost reduced axis, which step by one stride: coordinates are worked out
 // at the head of each run only.
 
@@ -76,7 +79,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     for (; r < run_end; r++) {
       let v = x[at];
       at += step;
-      if (MAXIMUM) { folded = select(folded, v, !(v <= folded)); } else { folded += v; }
+      if (MAXIMUM) { folded = select(folded, v, v > folded || is_nan(v)); } else { folded += v; }
     }
   }
   out[i] = folded * p.factor;

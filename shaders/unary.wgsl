@@ -16,9 +16,12 @@ struct Params {
 
 override FUNCTION: u32 = 0u;
 
-fn sigmoid(v: vec4f) -> vec4f { return 1.0 / (1.0 + exp(-v)); }
+// Through exp of a negative number only, as tanh below: nothing overflows.
+fn sigmoid(v: vec4f) -> vec4f {
+  let e = exp(-abs(v));
+  return select(vec4f(1.0), e, v < vec4f(0.0)) / (1.0 + e);
+}
 
-// tanh through exp of a negative number only: some drivers' own tanh overflows.
 fn stable_tanh(v: vec4f) -> vec4f {
   let e = exp(-2.0 * abs(v));
   return sign(v) * (1.0 - e) / (1.0 + e);

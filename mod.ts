@@ -1,0 +1,137 @@
+/**
+ * Weft: train, fine-tune and serve a GPT on any GPU from TypeScript, with hand-written WGSL shaders under a small
+ * autograd.
+ *
+ * @example Train a small GPT on a text and write some more of it
+ * ```ts
+ * import { AdamW, backward, Batches, CharTokenizer, crossEntropy, generate, Gpt, Gpu, Scope, tensor } from "./mod.ts";
+ *
+ * const text = "the quick brown fox jumps over the lazy dog. ".repeat(20);
+ * const tokenizer = CharTokenizer.fromText(text);
+ * using gpu = await Gpu.open();
+ * const size = { n_layer: 2, n_head: 2, n_embd: 32, block_size: 16, vocab_size: tokenizer.vocabSize };
+ * const model = new Gpt(gpu, size, { seed: 1337 });
+ * const optimizer = new AdamW(model.parameters());
+ * const batches = new Batches(tokenizer.encode(text), { batchSize: 8, blockSize: 16, seed: 1337 });
+ * for (let step = 0; step < 20; step++) {
+ *   using _ = new Scope(gpu, { grad: true }); // activations die here
+ *   const { x, y } = batches.at(step);
+ *   backward(crossEntropy(model.forward(tensor(gpu, x, [8, 16])), tensor(gpu, y, [8, 16])));
+ *   optimizer.step({ lr: 1e-2, clip: 1 });
+ * }
+ * let written = "";
+ * for await (const id of generate(model, tokenizer.encode("the "), { maxNewTokens: 40 })) {
+ *   written += tokenizer.decode([id]);
+ * }
+ * console.log(written);
+ * ```
+ *
+ * @module
+ */
+
+// The engine: a GPU, tensors on it, and what it takes to write an operation of one's own.
+export { Gpu, type GpuOptions, type StorageOwner } from "./engine/gpu.ts";
+export { BufferPool, type PoolStats, type Storage } from "./engine/buffer_pool.ts";
+export { type KernelTime, Recorder } from "./engine/recorder.ts";
+export {
+  type Constants,
+  defineShader,
+  type Kernel,
+  KernelCache,
+  type Params,
+  type Shader,
+  shaderNames,
+} from "./engine/kernel.ts";
+export { type Launch, run } from "./engine/run.ts";
+export type { DType, HostData, HostTensor } from "./engine/host_tensor.ts";
+export {
+  type BackwardFunction,
+  empty,
+  readTensors,
+  type TapeNode,
+  Tensor,
+  tensor,
+  type TensorOptions,
+  zeros,
+} from "./engine/tensor.ts";
+export { record, recording, Scope, type ScopeOptions } from "./engine/scope.ts";
+export { backward, type BackwardOptions } from "./engine/backward.ts";
+export { measurePeaks, type Peaks } from "./engine/peaks.ts";
+export {
+  type NormalOptions,
+  pcg4d,
+  randomNormals,
+  RandomStream,
+  randomU32,
+  randomUniform,
+} from "./engine/random.ts";
+export {
+  encodeSafetensors,
+  parseSafetensors,
+  readSafetensorsFile,
+  type SafetensorsContents,
+  writeSafetensorsFile,
+} from "./engine/safetensors.ts";
+export { WeftError } from "./engine/weft_error.ts";
+
+// Operations.
+export { attention, type AttentionOptions, selfAttention } from "./engine/ops/attention.ts";
+export { add, div, mul, sub } from "./engine/ops/binary.ts";
+export { copy, copyInto, detach, fill } from "./engine/ops/copy.ts";
+export { crossEntropy, type CrossEntropyOptions } from "./engine/ops/cross_entropy.ts";
+export { dropout, type DropoutOptions, type RandomKey } from "./engine/ops/dropout.ts";
+export { embedding } from "./engine/ops/embedding.ts";
+export { gather } from "./engine/ops/gather.ts";
+export { gelu, type GeluForm } from "./engine/ops/gelu.ts";
+export { layerNorm } from "./engine/ops/layer_norm.ts";
+export {
+  concat,
+  expand,
+  permute,
+  reshape,
+  slice,
+  type SliceOptions,
+  transpose,
+} from "./engine/ops/layout.ts";
+export { matmul, type MatmulOptions } from "./engine/ops/matmul.ts";
+export { max, mean, type ReduceOptions, sum } from "./engine/ops/reduce.ts";
+export { rmsNorm } from "./engine/ops/rms_norm.ts";
+export { logSoftmax, softmax } from "./engine/ops/softmax.ts";
+export { exp, log, pow, relu, scale, sigmoid, silu, sqrt, tanh } from "./engine/ops/unary.ts";
+
+// Models.
+export { Bigram, type BigramConfig } from "./model/bigram.ts";
+export { CharTokenizer } from "./model/char_tokenizer.ts";
+export { generate, type GenerateOptions, sample } from "./model/generate.ts";
+export { Gpt } from "./model/gpt.ts";
+export { type GptConfig, gptParameterShapes } from "./model/gpt_config.ts";
+export type { ForwardOptions, LanguageModel } from "./model/language_model.ts";
+export {
+  type ModelConfigJson,
+  modelConfigJson,
+  modelFromConfigJson,
+  setParameters,
+} from "./model/model_config.ts";
+
+// Training.
+export { AdamW, type AdamWOptions, type StepOptions } from "./train/adamw.ts";
+export { Batches, type BatchesOptions, splitTokens } from "./train/batches.ts";
+export {
+  type CheckpointParts,
+  loadCheckpoint,
+  loadTrainerState,
+  restoreOptimizer,
+  saveCheckpoint,
+  type TrainerState,
+} from "./train/checkpoint.ts";
+export { type BatchSource, evaluate } from "./train/evaluate.ts";
+export { LossLog } from "./train/loss_log.ts";
+export { learningRateAt, type ScheduleOptions } from "./train/schedule.ts";
+export { readTextFile } from "./train/text_file.ts";
+export {
+  type EvaluationReport,
+  type StepReport,
+  Trainer,
+  type TrainerEvents,
+  type TrainerOptions,
+} from "./train/trainer.ts";

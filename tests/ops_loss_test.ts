@@ -1,0 +1,79 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { crossEntropy, fill, logSoftmax, Scope, softmax, tensor, WeftError } from "../mod.ts";
+import { checkOp, expectClose, gpuTest } from "./_check_op.ts";
+import * as ref from "./_reference.ts";
+
+const logRow = (row: number[]) => ref.softmaxRow(row).map(Math.log);
+for (const shape of [[1, 1], [5, 3], [70, 65], [2, 3, 129]]) {
+  const input = { shape, range: [-6, 6] as const };
+  checkOp(`softmax of (${shape})`, {
+    inputs: [input],
+    run: (x) => softmax(x),
+    reference: (x) => ref.rows(x, ref.softmaxRow),
+  });
+  checkOp(`log-softmax of (${shape})`, {
+    inputs: [input],
+    run: (x) => logSoftmax(x),
+    reference: (x) => ref.rows(x, logRow),
+  });
+}
+checkOp("softmax along the first axis", {
+  inputs: [{ shape: [4, 3, 5], range: [-3, 3] }],
+  run: (x) => softmax(x, 0),
+  reference: (x) => ref.permute(ref.rows(ref.permute(x, [2, 1, 0]), ref.softmaxRow), [2, 1, 0]),
+});
+
+const targetsOf = (rows: number, V: number) => Array.from({ length: rows }, (_, r) => (r * 7 + 3) % V);
+for (const [shape, V] of [[[1], 1], [[1], 5], [[6], 65], [[3, 50], 66], [[300], 7]] as [number[], number][]) {
+  const rows = shape.reduce((product, extent) => product * extent, 1);
+  checkOp(`cross-entropy of (${shape}) targets in ${V} classes`, {
+    inputs: [{ shape: [...shape, V], range: [-5, 5] }, { shape, values: targetsOf(rows, V), integer: true }],
+    run: (logits, targets) => crossEntropy(logits, targets),
+    reference: (logits, targets) => ref.crossEntropy(logits, targets),
+  });
+}
+for (const ignoreIndex of [-100, -1, 2]) {
+  checkOp(`cross-entropy that ignores ${ignoreIndex}`, {
+    inputs: [{ shape: [9, 5] }, {
+      shape: [9],
+      values: [0, 1, ignoreIndex, 3, 4, ignoreIndex, 1, 0, ignoreIndex],
+      integer: true,
+    }],
+    run: (logits, targets) => crossEntropy(logits, targets, { ignoreIndex }),
+    reference: (logits, targets) => ref.crossEntropy(logits, targets, ignoreIndex),
+  });
+}
+
+gpuTest("large logits neither overflow nor lose the answer", async (gpu) => {
+  using _ = new Scope(gpu);
+  const logits = tensor(gpu, [1e4, 0, -1e4, 300, 301, 302], [2, 3]);
+  expectClose("softmax", await softmax(logits).read(), [1, 0, 0, ...ref.softmaxRow([300, 301, 302])], 1e-6);
+  const loss = await crossEntropy(logits, tensor(gpu, new Int32Array([1, 2]))).item();
+  expectClose("loss", [loss], [(1e4 - Math.log(ref.softmaxRow([300, 301, 302])[2])) / 2], 1e-6);
+});
+
+gpuTest("cross-entropy reaches every row past 65,535 workgroups", async (gpu) => {
+  using _ = new Scope(gpu);
+  const rows = 65_535 * 64 + 9, targets = tensor(gpu, new Int32Array(rows));
+  expectClose("loss", [await crossEntropy(fill(gpu, [rows, 2], 1), targets).item()], [Math.LN2], 1e-5);
+});
+
+gpuTest("a target that is no class makes the loss NaN, as does counting none", async (gpu) => {
+  using _ = new Scope(gpu);
+  const logits = fill(gpu, [2, 3], 0);
+  assertEquals(await crossEntropy(logits, tensor(gpu, new Int32Array([0, 3]))).item(), NaN);
+  assertEquals(await crossEntropy(logits, tensor(gpu, new Int32Array([-1, 0]))).item(), NaN);
+  assertEquals(await crossEntropy(logits, tensor(gpu, new Int32Array([-100, -100]))).item(), NaN);
+});
+
+gpuTest("targets of another shape or type are named", (gpu) => {
+  using _ = new Scope(gpu);
+  const logits = fill(gpu, [2, 3], 0);
+  assertThrows(
+    () => crossEntropy(logits, tensor(gpu, new Int32Array(3))),
+    WeftError,
+    "logits are (2, 3) and targets i32 (3)",
+  );
+  assertThrows(() => crossEntropy(logits, fill(gpu, [2], 0)), WeftError, "targets f32 (2)");
+  return Promise.resolve();
+});
