@@ -25,18 +25,22 @@ export function parseCommandLine(
       throw new WeftError(`${arg} is not known: flags are written --name=value`);
     }
   }
-  const names = args.flatMap((arg) => /^--([^=]+)/.exec(arg)?.[1] ?? []);
+  const negated = args.find((arg) => arg.startsWith("--no-"));
+  if (negated !== undefined) {
+    throw new WeftError(`${negated} is not known: write --${negated.slice(5).replace(/=.*/, "")}=false`);
+  }
+  // parseArgs would take a word after a bare flag for its value: only --name=value carries one.
+  const pairs = args.map((arg) => /^--([^=]+)$/.test(arg) && arg !== "--help" ? `${arg}=true` : arg);
+  const names = pairs.flatMap((arg) => /^--([^=]+)=/.exec(arg)?.[1] ?? []);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new WeftError(`--${twice} is given twice`);
-  // A bare flag takes no word after it: only --name=value carries a value.
-  const bare = args.flatMap((arg) => /^--([^=]+)$/.exec(arg)?.[1] ?? []).filter((name) => name !== "help");
-  const parsed: Record<string, unknown> = parseArgs([...args], {
-    string: names.filter((name) => name !== "help" && !bare.includes(name)),
-    boolean: ["help", ...bare],
+  const parsed: Record<string, unknown> = parseArgs(pairs, {
+    string: [...names, "_"],
+    boolean: ["help"],
     alias: { h: "help" },
   });
   const { _: words, help, h: _h, ...flags } = parsed;
-  const list = (words as unknown[]).map(String), allowed = options.words ?? 0;
+  const list = words as string[], allowed = options.words ?? 0;
   if (list.length > allowed) {
     throw new WeftError(`${list[allowed]} is one word too many: flags are written --name=value`);
   }

@@ -155,12 +155,14 @@ fn backward_q(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
     let at_v = p.v_offset + at_kv + j * p.kv_token;
     var score = 0.0;
     var d_p = 0.0;
+    var key: array<vec4f, VECTORS>;
     for (var d = 0u; d < VECTORS; d++) {
-      score += dot(query[d], load_k(at_k, 4u * d));
+      key[d] = load_k(at_k, 4u * d);
+      score += dot(query[d], key[d]);
       d_p += dot(d_o[d], load_v(at_v, 4u * d));
     }
     let d_score = exp(score - normalizer) * (d_p * dropout_factor(bh, i, j) - d_sum);
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += d_score * load_k(at_k, 4u * d); }
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += d_score * key[d]; }
   }
     for (var d = 0u; d < HEAD_DIM; d++) { d_q[at_q + d] = p.scale * sums[d / 4u][d % 4u]; }
 }
@@ -194,17 +196,21 @@ fn backward_kv(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
     let at_o = batch * p.o_batch + head * p.o_head + i * p.o_token;
     var score = 0.0;
     var d_p = 0.0;
+    var query: array<vec4f, VECTORS>;
+    var d_o: array<vec4f, VECTORS>;
     for (var d = 0u; d < VECTORS; d++) {
-      score += dot(key[d], load_q(at_q, 4u * d));
-      d_p += dot(value[d], load_d_out(at_o, 4u * d));
+      query[d] = load_q(at_q, 4u * d);
+      d_o[d] = load_d_out(at_o, 4u * d);
+      score += dot(key[d], query[d]);
+      d_p += dot(value[d], d_o[d]);
     }
     let seen = j < keys_of(i);
     let probability = select(0.0, exp(score - log_sum_exp[bh * p.Tq + i]), seen);
     let factor = dropout_factor(bh, i, j);
     let d_score = probability * (d_p * factor - d_sums_in[bh * p.Tq + i]);
     for (var d = 0u; d < VECTORS; d++) {
-      d_k[d] += d_score * load_q(at_q, 4u * d);
-      d_v[d] += probability * factor * load_d_out(at_o, 4u * d);
+      d_k[d] += d_score * query[d];
+      d_v[d] += probability * factor * d_o[d];
     }
   }
   for (var d = 0u; d < HEAD_DIM; d++) {

@@ -48,7 +48,12 @@ Deno.test("without an adapter the message says what to install", async () => {
   )}"; await Gpu.open().catch((e) => console.log(e.message));`;
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", open],
-    env: { DENO_WEBGPU_BACKEND: "vulkan", VK_DRIVER_FILES: "/dev/null", VK_ICD_FILENAMES: "/dev/null", NO_COLOR: "1" },
+    env: {
+      DENO_WEBGPU_BACKEND: "vulkan",
+      VK_DRIVER_FILES: "/dev/null",
+      VK_ICD_FILENAMES: "/dev/null",
+      NO_COLOR: "1",
+    },
   }).output();
   const text = new TextDecoder().decode(stdout);
   if (Deno.build.os === "linux") {

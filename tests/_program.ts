@@ -1,0 +1,52 @@
+/** The project's folder. */
+export const root = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
+
+/** What a program printed, and how it ended. */
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Permissions of a task of deno.json, without the program and what comes after it. */
+async function permissionsOf(task: string): Promise<string[]> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`)) as {
+    tasks: Record<string, string>;
+  };
+  return tasks[task].split(" ").filter((word) => word.startsWith("--allow-"));
+}
+
+/** Starts a command of cli/ with the permissions of its task. */
+export async function startTask(
+  task: string,
+  args: readonly string[],
+  cwd = root,
+): Promise<Deno.ChildProcess> {
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-check",
+      "--config",
+      `${root}/deno.json`,
+      ...await permissionsOf(task),
+      `${root}/cli/${task}.ts`,
+      ...args,
+    ],
+    cwd,
+    env: { NO_COLOR: "1", XDG_RUNTIME_DIR: "/tmp" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+/** Runs a command of cli/ with the permissions of its task. */
+export async function runTask(task: string, args: readonly string[], cwd = root): Promise<Finished> {
+  return await finish(await startTask(task, args, cwd));
+}
+
+/** Waits for a program. */
+export async function finish(child: Deno.ChildProcess): Promise<Finished> {
+  const { code, stdout, stderr } = await child.output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}

@@ -1,0 +1,91 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { WeftError } from "../mod.ts";
+import { findDirectory, writeDirectory } from "../train/atomic_directory.ts";
+
+const content = async (path: string) => await Deno.readTextFile(`${await findDirectory(path)}/a`);
+const writer = (text: string) => async (dir: string) => await Deno.writeTextFile(`${dir}/a`, text);
+
+Deno.test("a directory is written, and written again", async () => {
+  const root = await Deno.makeTempDir(), path = `${root}/last`;
+  assertEquals(await findDirectory(path), undefined);
+  for (const text of ["one", "two"]) {
+    await writeDirectory(path, writer(text));
+    assertEquals(await content(path), text);
+    assertEquals([...Deno.readDirSync(root)].map(({ name }) => name), ["last"]);
+  }
+  await Deno.remove(root, { recursive: true });
+});
+
+Deno.test("what a kill between the renames leaves is found, and mended by the next write", async () => {
+  const root = await Deno.makeTempDir(), path = `${root}/last`;
+  await writeDirectory(path, writer("one"));
+  await Deno.rename(path, `${path}.old`);
+  await Deno.mkdir(`${path}.new`);
+  assertEquals(await content(path), "one");
+  await assertRejects(() => writeDirectory(path, () => Promise.reject(new Error("no"))), WeftError);
+  assertEquals(await content(path), "one");
+  await writeDirectory(path, writer("two"));
+  assertEquals(await content(path), "two");
+  assertEquals([...Deno.readDirSync(root)].map(({ name }) => name), ["last"]);
+  await Deno.remove(root, { recursive: true });
+});
+
+Deno.test("a write that fails leaves what was there and says so", async () => {
+  const root = await Deno.makeTempDir(), path = `${root}/last`;
+  await writeDirectory(path, writer("one"));
+  const full = async (dir: string) => {
+    await Deno.writeTextFile(`${dir}/a`, "half");
+    throw new Error("No space left on device (os error 28)");
+  };
+  await assertRejects(
+    () => writeDirectory(path, full),
+    WeftError,
+    `${path} cannot be written, and what was there is as it was: No space left on device`,
+  );
+  assertEquals(await content(path), "one");
+  assertEquals([...Deno.readDirSync(root)].map(({ name }) => name), ["last"]);
+  await Deno.remove(root, { recursive: true });
+});
+
+Deno.test("a full disk leaves what was there", async () => {
+  // /dev/full answers every write as a full disk does.
+  const root = await Deno.makeTempDir(), path = `${root}/last`;
+  await writeDirectory(path, writer("one"));
+  const full = async () => await Deno.writeTextFile("/dev/full", "two");
+  const error = await assertRejects(() => writeDirectory(path, full), WeftError);
+  assertEquals(error.message.includes("No space left on device"), true, error.message);
+  assertEquals(await content(path), "one");
+  await Deno.remove(root, { recursive: true });
+});
+
+Deno.test("a kill -9 at any moment leaves one whole directory", async () => {
+  const root = await Deno.makeTempDir(), path = `${root}/last`;
+  // Each version has two files with the same number: a mixture would show.
+  const program = `
+    import { writeDirectory } from "${new URL("../train/atomic_directory.ts", import.meta.url)}";
+    for (let i = 0;; i++) {
+      await writeDirectory(Deno.args[0], async (dir) => {
+        for (const name of ["a", "b"]) await Deno.writeTextFile(dir + "/" + name, (i + ",").repeat(2000));
+      });
+      if (i === 0) console.log("ready");
+    }`;
+  await Deno.writeTextFile(`${root}/program.ts`, program);
+  for (let round = 0; round < 12; round++) {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "--allow-read", "--allow-write", `${root}/program.ts`, path],
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const reader = child.stdout.getReader();
+    await reader.read(); // the first version is there
+    await new Promise((resolve) => setTimeout(resolve, 3 + 2.7 * round));
+    child.kill("SIGKILL");
+    await child.status;
+    await reader.cancel();
+    const found = await findDirectory(path);
+    const [a, b] = await Promise.all(["a", "b"].map((name) => Deno.readTextFile(`${found}/${name}`)));
+    assertEquals(a, b, `round ${round}`);
+    assertEquals(a.length > 2000, true);
+  }
+  await Deno.remove(root, { recursive: true });
+});

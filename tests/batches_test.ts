@@ -1,0 +1,46 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { Batches, splitTokens, WeftError } from "../mod.ts";
+
+const ramp = (n: number) => new Int32Array(n).map((_, i) => i);
+
+Deno.test("the split is at the floor of nine tenths", () => {
+  const { train, validation } = splitTokens(ramp(1_115_394));
+  assertEquals([train.length, validation.length], [1_003_854, 111_540]); // as for Tiny Shakespeare
+  assertEquals([train[0], validation[0]], [0, 1_003_854]);
+});
+
+Deno.test("targets are the inputs shifted by one, and every chunk can be drawn", () => {
+  const batches = new Batches(ramp(12), { batchSize: 50, blockSize: 4, seed: 1 });
+  const starts = new Set<number>();
+  for (let index = 0; index < 20; index++) {
+    const { x, y } = batches.at(index);
+    assertEquals([x.length, y.length], [200, 200]);
+    for (let i = 0; i < x.length; i++) {
+      assertEquals(y[i], x[i] + 1);
+      if (i % 4 === 0) starts.add(x[i]);
+      else assertEquals(x[i], x[i - 1] + 1);
+    }
+  }
+  assertEquals([...starts].sort((a, b) => a - b), [0, 1, 2, 3, 4, 5, 6, 7]);
+});
+
+Deno.test("a batch is a function of seed, stream and number", () => {
+  const options = { batchSize: 4, blockSize: 8, seed: 5, stream: 2 };
+  const first = new Batches(ramp(1000), options), second = new Batches(ramp(1000), options);
+  first.at(3);
+  assertEquals(first.at(7), second.at(7));
+  for (const other of [{ ...options, seed: 6 }, { ...options, stream: 3 }]) {
+    assertEquals(new Batches(ramp(1000), other).at(7).x.join() === first.at(7).x.join(), false);
+  }
+  assertEquals(first.at(7).x.join() === first.at(8).x.join(), false);
+});
+
+Deno.test("a text shorter than a block is refused with both numbers", () => {
+  const options = { batchSize: 1, blockSize: 8, seed: 1, name: "text to validate on" };
+  assertThrows(
+    () => new Batches(ramp(8), options),
+    WeftError,
+    "The text to validate on has 8 tokens: block_size 8 needs at least 9",
+  );
+  assertEquals(new Batches(ramp(9), options).at(0).x, ramp(8)); // the shortest that does
+});

@@ -1,0 +1,226 @@
+import { assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  AdamW,
+  backward,
+  Batches,
+  Bigram,
+  crossEntropy,
+  evaluate,
+  Gpt,
+  type Gpu,
+  LossLog,
+  mul,
+  Scope,
+  sum,
+  tensor,
+} from "../mod.ts";
+import {
+  CharTokenizer,
+  loadCheckpoint,
+  loadTrainerState,
+  restoreOptimizer,
+  saveCheckpoint,
+  Trainer,
+  WeftError,
+} from "../mod.ts";
+import { RandomStream, type TrainerOptions } from "../mod.ts";
+import { expectClose, gpuTest } from "./_check_op.ts";
+
+const text = "a stitch in time saves nine; nine times in ten. ".repeat(30);
+const tokenizer = CharTokenizer.fromText(text), tokens = tokenizer.encode(text);
+const batches = (stream: number, batchSize = 4) =>
+  new Batches(tokens, { batchSize, blockSize: 8, seed: 1, stream });
+
+function setUp(gpu: Gpu, over: Partial<TrainerOptions> = {}) {
+  const size = {
+    n_layer: 2,
+    n_head: 2,
+    n_embd: 16,
+    block_size: 8,
+    vocab_size: tokenizer.vocabSize,
+    dropout: 0.1,
+  };
+  const model = new Gpt(gpu, size, { seed: 3 }), optimizer = new AdamW(model.parameters());
+  const options: TrainerOptions = {
+    model,
+    optimizer,
+    batches: batches(1),
+    evaluation: { train: batches(2), validation: batches(3) },
+    learningRate: (step) => 1e-2 / (1 + step / 20),
+    maxIters: 30,
+    gradClip: 1,
+    logInterval: 7,
+    evalInterval: 10,
+    evalIters: 2,
+    ...over,
+  };
+  return { model, optimizer, options };
+}
+
+async function losses(options: TrainerOptions): Promise<number[]> {
+  const all: number[] = [];
+  await new Trainer(options).run({ onSteps: ({ losses }) => void all.push(...losses) });
+  return all;
+}
+
+gpuTest("two runs are bit-equal, whatever the interval of reports, and they learn", async (gpu) => {
+  const first = await losses(setUp(gpu).options);
+  assertEquals(first.length, 30);
+  assertEquals(await losses(setUp(gpu).options), first);
+  assertEquals(await losses(setUp(gpu, { logInterval: 4, evalInterval: 30 }).options), first);
+  assertEquals(first[29] < first[0] - 0.5, true, `${first[0]} → ${first[29]}`);
+});
+
+gpuTest(
+  "a run that is resumed from a checkpoint has the losses of one that was never stopped",
+  async (gpu) => {
+    const whole = await losses(setUp(gpu).options);
+    const dir = await Deno.makeTempDir();
+    const { model, optimizer, options } = setUp(gpu, { maxIters: 13 });
+    const before = await losses(options);
+    const state = { step: 13, random_counter: model.random.counter, best_validation: 2.5, config: { a: 1 } };
+    await saveCheckpoint(`${dir}/last`, { model, tokenizer, optimizer, state });
+
+    const loaded = await loadCheckpoint(gpu, `${dir}/last`), restored = await loadTrainerState(`${dir}/last`);
+    assertEquals(restored, state);
+    assertEquals(loaded.tokenizer.characters, tokenizer.characters);
+    const again = loaded.model as Gpt, moments = new AdamW(again.parameters());
+    await restoreOptimizer(`${dir}/last`, moments);
+    again.random = new RandomStream(3, restored.random_counter);
+    const after = await losses({
+      ...options,
+      model: again,
+      optimizer: moments,
+      maxIters: 30,
+      step: restored.step,
+    });
+    assertEquals([...before, ...after], whole);
+    await Deno.remove(dir, { recursive: true });
+  },
+);
+
+gpuTest("two micro-batches give the gradient of their mean", async (gpu) => {
+  const { model, options } = setUp(gpu, {
+    maxIters: 1,
+    gradAccumSteps: 2,
+    gradClip: 0,
+    batches: batches(1, 2),
+  });
+  model.training = false;
+  const twin = new Gpt(gpu, { ...model.config, dropout: 0 }, { seed: 3 }),
+    accumulating = new Gpt(gpu, twin.config, { seed: 3 });
+  const optimizer = new AdamW(accumulating.parameters());
+  const report: number[] = [];
+  await new Trainer({ ...options, model: accumulating, optimizer }).run({
+    onSteps: ({ losses, gradNorms }) => void report.push(losses[0], gradNorms[0]),
+  });
+  using _ = new Scope(gpu, { grad: true });
+  const parts = [0, 1].map((micro) => batches(1, 2).at(micro));
+  const [x, y] = (["x", "y"] as const).map((k) =>
+    tensor(gpu, Int32Array.from(parts.flatMap((part) => [...part[k]])), [4, 8])
+  );
+  const loss = crossEntropy(twin.forward(x), y);
+  backward(loss);
+  const reference = new AdamW(twin.parameters());
+  reference.step({ lr: 1e-2 });
+  expectClose("loss and norm", report, [await loss.item(), (await reference.state.read())[0]], 1e-5);
+  for (const [name, p] of twin.parameters()) {
+    // After one step Adam has moved by the sign of the gradient: only its size tells rounding apart.
+    expectClose(
+      name,
+      await accumulating.parameters().get(name)!.read(),
+      await p.read(),
+      name.endsWith("c_attn.bias") ? 0.9 : 2e-3,
+    );
+  }
+});
+
+gpuTest("evaluation does not change the run, and tells unseen text from learned text", async (gpu) => {
+  const { model, options } = setUp(gpu);
+  const reports: [number, number][] = [];
+  await new Trainer(options).run({
+    onEvaluation: ({ step, validation }) => void reports.push([step, validation]),
+  });
+  assertEquals(reports.map(([step]) => step), [0, 10, 20, 30]);
+  assertEquals(model.training, true);
+  const expected = await evaluate(model, batches(3), { first: 60, count: 2 });
+  assertEquals(reports[3][1], expected); // the batches of an evaluation are a function of the step
+});
+
+gpuTest("a signal ends the run after the steps that were begun", async (gpu) => {
+  const stop = new AbortController(), trainer = new Trainer(setUp(gpu).options);
+  await trainer.run({ signal: stop.signal, onSteps: () => stop.abort() });
+  assertEquals(trainer.step, 7);
+});
+
+gpuTest("a loss that is not finite ends the run, naming the step and where it begins", async (gpu) => {
+  const { model, options } = setUp(gpu, {
+    learningRate: (step) => step < 5 ? 1e-3 : 1e30,
+    logInterval: 1,
+    evalInterval: 100,
+  });
+  const error = await assertRejects(() => new Trainer(options).run(), WeftError);
+  assertEquals(
+    /^The loss is (NaN|Infinity) at step [6-9]; it begins in \S+/.test(error.message),
+    true,
+    error.message,
+  );
+  // A parameter that is broken from the start is found as such.
+  const { model: other, options: again } = setUp(gpu);
+  const weight = other.parameters().get("h.1.mlp.c_fc.weight")!;
+  gpu.write(weight.storage, new Float32Array(weight.size).fill(NaN));
+  await assertRejects(
+    () => new Trainer(again).run(),
+    WeftError,
+    "The loss is NaN at step 0; it begins in parameter h.1.mlp.c_fc.weight.",
+  );
+  assertEquals(model.training, true);
+});
+
+gpuTest("a step whose gradients are not finite changes nothing", async (gpu) => {
+  const w = tensor(gpu, [1, 2], [2], { requiresGrad: true }), optimizer = new AdamW(new Map([["w", w]]));
+  const step = (factor: number) => {
+    using _ = new Scope(gpu, { grad: true });
+    backward(sum(mul(w, tensor(gpu, [factor, 1]))));
+    optimizer.step({ lr: 0.1 });
+  };
+  for (const factor of [Infinity, NaN]) step(factor);
+  assertEquals([...await w.read()], [1, 2]);
+  step(1);
+  assertEquals((await w.read()).every((v, i) => v < i + 1), true);
+});
+
+gpuTest("clipping scales the gradients to the norm, and decay is for matrices alone", async (gpu) => {
+  const vector = tensor(gpu, [5, 5, 5], [3], { requiresGrad: true });
+  const matrix = tensor(gpu, [5, 5, 5], [1, 3], { requiresGrad: true });
+  const optimizer = new AdamW(new Map([["v", vector], ["m", matrix]]), { weightDecay: 0.5, eps: 1 });
+  using _ = new Scope(gpu, { grad: true });
+  const six = tensor(gpu, [1, 2, 2]); // norm 3
+  backward(sum(mul(mul(vector, six), matrix)));
+  optimizer.step({ lr: 0.1, clip: 3 });
+  const [norm, scale] = await optimizer.state.read();
+  assertAlmostEquals(norm, 15 * Math.SQRT2, 1e-4); // both gradients are 5 · six
+  assertAlmostEquals(scale, 3 / norm, 1e-6);
+  // The first step of Adam moves by lr · g / (|g| + eps), with g the clipped gradient.
+  const moved = [1, 2, 2].map((g) => 5 * g * scale).map((g) => 0.1 * g / (g + 1));
+  expectClose("vector", await vector.read(), moved.map((d) => 5 - d), 1e-6);
+  expectClose("matrix", await matrix.read(), moved.map((d) => 5 * (1 - 0.1 * 0.5) - d), 1e-6);
+});
+
+gpuTest("an optimizer without gradients or parameters says so", (gpu) => {
+  const model = new Bigram(gpu, { vocab_size: 3, block_size: 2 });
+  assertThrows(() => new AdamW(model.parameters()).step({ lr: 1 }), WeftError, "wte.weight has no gradient");
+  assertThrows(() => new AdamW(new Map()), WeftError, "without parameters");
+  return Promise.resolve();
+});
+
+gpuTest("a loss log is read in order, again and again, and says when it is full", async (gpu) => {
+  using _ = new Scope(gpu);
+  const log = new LossLog(gpu, 3);
+  for (const round of [[1, 2, 3], [4], []]) {
+    for (const value of round) log.push(tensor(gpu, [value, 99]));
+    assertEquals(await log.read(), round);
+  }
+  for (let i = 0; i < 3; i++) log.push(tensor(gpu, [i]));
+  assertThrows(() => log.push(tensor(gpu, [3])), WeftError, "full: it holds 3 numbers");
+});
