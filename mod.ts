@@ -57,21 +57,14 @@ export {
 export { record, recording, Scope, type ScopeOptions } from "./engine/scope.ts";
 export { backward, type BackwardOptions } from "./engine/backward.ts";
 export { measurePeaks, type Peaks } from "./engine/peaks.ts";
-export {
-  type NormalOptions,
-  pcg4d,
-  randomNormals,
-  RandomStream,
-  randomU32,
-  randomUniform,
-} from "./engine/random.ts";
+export { type NormalOptions, pcg4d, randomNormals, RandomStream, randomU32, randomUniform } from "./engine/random.ts";
 export {
   encodeSafetensors,
   parseSafetensors,
   readSafetensorsFile,
   type SafetensorsContents,
   writeSafetensorsFile,
-} from "./engine/safetensors.ts";
+} from "./model/safetensors.ts";
 export { WeftError } from "./engine/weft_error.ts";
 
 // Operations.
@@ -83,19 +76,10 @@ export { dropout, type DropoutOptions, type RandomKey } from "./engine/ops/dropo
 export { embedding } from "./engine/ops/embedding.ts";
 export { gather } from "./engine/ops/gather.ts";
 export { gelu, type GeluForm } from "./engine/ops/gelu.ts";
-export { layerNorm } from "./engine/ops/layer_norm.ts";
-export {
-  concat,
-  expand,
-  permute,
-  reshape,
-  slice,
-  type SliceOptions,
-  transpose,
-} from "./engine/ops/layout.ts";
+export { concat, expand, permute, reshape, slice, type SliceOptions, transpose } from "./engine/ops/layout.ts";
 export { matmul, type MatmulOptions } from "./engine/ops/matmul.ts";
+export { layerNorm, rmsNorm } from "./engine/ops/norm.ts";
 export { max, mean, type ReduceOptions, sum } from "./engine/ops/reduce.ts";
-export { rmsNorm } from "./engine/ops/rms_norm.ts";
 export { logSoftmax, softmax } from "./engine/ops/softmax.ts";
 export { exp, log, pow, relu, scale, sigmoid, silu, sqrt, tanh } from "./engine/ops/unary.ts";
 
@@ -106,12 +90,7 @@ export { generate, type GenerateOptions, sample } from "./model/generate.ts";
 export { Gpt } from "./model/gpt.ts";
 export { type GptConfig, gptParameterShapes } from "./model/gpt_config.ts";
 export type { ForwardOptions, LanguageModel } from "./model/language_model.ts";
-export {
-  type ModelConfigJson,
-  modelConfigJson,
-  modelFromConfigJson,
-  setParameters,
-} from "./model/model_config.ts";
+export { type ModelConfigJson, modelConfigJson, modelFromConfigJson, setParameters } from "./model/model_config.ts";
 
 // Training.
 export { AdamW, type AdamWOptions, type StepOptions } from "./train/adamw.ts";

@@ -22,13 +22,7 @@ import { loadCorpus } from "../train/corpus.ts";
 import { checkFit } from "../train/fit.ts";
 import { describeOptions, type OptionLayer } from "../train/options.ts";
 import { learningRateAt } from "../train/schedule.ts";
-import {
-  cpuPreset,
-  gpuPreset,
-  resolveTrainConfig,
-  type TrainConfig,
-  trainOptions,
-} from "../train/train_config.ts";
+import { cpuPreset, gpuPreset, resolveTrainConfig, type TrainConfig, trainOptions } from "../train/train_config.ts";
 import { type StepReport, Trainer } from "../train/trainer.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { formatCount, formatDuration } from "./format.ts";
@@ -88,9 +82,7 @@ async function chooseConfig(
     };
   }
   for (const name of ["last", "best"]) {
-    const found = asked.overwrite || asked.profile
-      ? undefined
-      : await findDirectory(`${asked.out_dir}/${name}`);
+    const found = asked.overwrite || asked.profile ? undefined : await findDirectory(`${asked.out_dir}/${name}`);
     if (found !== undefined) {
       throw new WeftError(
         `${found} holds a trained model: go on with --init_from=resume, start anew with --overwrite=true, or choose ` +
@@ -137,9 +129,7 @@ async function prepareRun(
     batches("train", 2),
     batches("validation", 3),
   ];
-  const model = loaded
-    ? checkLoaded(loaded.model, config, last)
-    : makeModel(gpu, config, tokenizer.vocabSize);
+  const model = loaded ? checkLoaded(loaded.model, config, last) : makeModel(gpu, config, tokenizer.vocabSize);
   const optimizer = new AdamW(model.parameters(), {
     beta1: config.beta1,
     beta2: config.beta2,
@@ -286,9 +276,7 @@ function checkLoaded(model: LanguageModel, config: TrainConfig, name: string): L
   ) {
     if (found[key] !== undefined && found[key] !== config[key]) {
       throw new WeftError(
-        `${name} holds a model with ${key} ${found[key]}, and ${
-          config[key]
-        } is asked for: it cannot be resumed so; ` +
+        `${name} holds a model with ${key} ${found[key]}, and ${config[key]} is asked for: it cannot be resumed so; ` +
           `leave ${key} out, or choose another out_dir`,
       );
     }
@@ -348,9 +336,7 @@ async function printProfile(gpu: Gpu, run: Run, progress: Progress): Promise<voi
   for (const { kernel, dispatches, milliseconds } of times) {
     const share = (100 * milliseconds / total).toFixed(1).padStart(5);
     progress.print(
-      `${kernel.padEnd(38)} ${String(dispatches).padStart(5)} × ${
-        milliseconds.toFixed(3).padStart(10)
-      } ms ${share} %`,
+      `${kernel.padEnd(38)} ${String(dispatches).padStart(5)} × ${milliseconds.toFixed(3).padStart(10)} ms ${share} %`,
     );
   }
   progress.print(`${"one step".padEnd(38)}         ${total.toFixed(3).padStart(10)} ms on the GPU`);

@@ -2,7 +2,7 @@ import { backward } from "../engine/backward.ts";
 import type { Gpu } from "../engine/gpu.ts";
 import type { HostData, HostTensor } from "../engine/host_tensor.ts";
 import { crossEntropy } from "../engine/ops/cross_entropy.ts";
-import { readSafetensorsFile } from "../engine/safetensors.ts";
+import { readSafetensorsFile } from "../model/safetensors.ts";
 import { Scope } from "../engine/scope.ts";
 import { readTensors, tensor } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
@@ -133,15 +133,11 @@ export async function verifyCommand(args: string[]): Promise<void> {
     for (const row of comparisons) {
       const verdict = failed.includes(row) ? "FAILED" : "ok";
       console.log(
-        `${row.name.padEnd(34)} ${row.error.toExponential(2)}  (allowed ${
-          row.tolerance.toExponential(0)
-        })  ${verdict}`,
+        `${row.name.padEnd(34)} ${row.error.toExponential(2)}  (allowed ${row.tolerance.toExponential(0)})  ${verdict}`,
       );
     }
     console.log(
-      `${gpu.info.description}: ${
-        comparisons.length - failed.length
-      } within tolerance, ${failed.length} beyond`,
+      `${gpu.info.description}: ${comparisons.length - failed.length} within tolerance, ${failed.length} beyond`,
     );
   }
   if (failed.length > 0) {

@@ -96,9 +96,7 @@ export class Gpu implements Disposable {
     const adapter = await gpu?.requestAdapter(request) ?? await gpu?.requestAdapter(request);
     if (!adapter) {
       throw new WeftError(
-        `No GPU adapter was found: ${
-          installHint[Deno.build.os] ?? "install a Vulkan driver for this machine"
-        }`,
+        `No GPU adapter was found: ${installHint[Deno.build.os] ?? "install a Vulkan driver for this machine"}`,
       );
     }
     const requiredLimits: Record<string, number> = {};
@@ -106,9 +104,7 @@ export class Gpu implements Disposable {
       const value = adapter.limits[name as keyof GPUSupportedLimits];
       if (typeof value === "number") requiredLimits[name] = value;
     }
-    const requiredFeatures = (["timestamp-query", "shader-f16"] as const).filter((f) =>
-      adapter.features.has(f)
-    );
+    const requiredFeatures = (["timestamp-query", "shader-f16"] as const).filter((f) => adapter.features.has(f));
     const opened = new Gpu(
       adapter,
       await adapter.requestDevice({ requiredLimits, requiredFeatures }),
@@ -126,6 +122,14 @@ export class Gpu implements Disposable {
   /** Whether the adapter is a CPU in disguise, such as llvmpipe. */
   get isCpu(): boolean {
     return this.info.isFallbackAdapter || /llvmpipe|swiftshader|lavapipe/i.test(this.info.description);
+  }
+
+  /**
+   * How many rounds of loops one invocation may take in all. llvmpipe stops an invocation after 65,535, without a word
+   * and with wrong results; GPUs have no such limit.
+   */
+  get loopLimit(): number {
+    return /llvmpipe/i.test(this.info.description) ? 65_535 : Infinity;
   }
 
   /** What the buffer pool holds. */

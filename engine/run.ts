@@ -11,6 +11,8 @@ export interface Launch {
   readonly workgroups?: number;
   /** Workgroups in x, y and z, where the kernel wants them as they are. */
   readonly grid?: readonly number[];
+  /** Rounds of loops that the longest invocation takes, where that grows with the shapes. */
+  readonly loops?: number;
   /** Values of the shader's `Params`, by field. */
   readonly params?: Params;
   /** Values of overrides and tunable constants. */
@@ -22,7 +24,8 @@ export interface Launch {
  *
  * A kernel finds its index as `id.x + id.y * (groups.x * WORKGROUP_SIZE)` and returns at once beyond the end.
  *
- * @throws {WeftError} when a name does not exist, or when a tensor that is written is bound twice.
+ * @throws {WeftError} when a name does not exist, when a tensor that is written is bound twice, or when the adapter's
+ * limit of loops is passed.
  */
 export function run(
   shader: Shader,
@@ -43,6 +46,12 @@ export function run(
         );
       }
     }
+  }
+  if (launch.loops !== undefined && launch.loops > gpu.loopLimit) {
+    throw new WeftError(
+      `Cannot run ${kernel.label} on ${gpu.info.description}: an invocation would take ${launch.loops} rounds of loops ` +
+        `and this driver stops at ${gpu.loopLimit}, with wrong results; make the tensors smaller or use a GPU`,
+    );
   }
   const grid = launch.grid ?? fold(
     launch.workgroups ?? Math.ceil(launch.threads! / kernel.workgroupSize),

@@ -73,9 +73,7 @@ export class Tensor {
   get storage(): Storage {
     if (this.#storage.generation !== this.#generation) {
       throw new WeftError(
-        `Cannot use ${this.label} ${
-          formatShape(this.shape)
-        }: its memory was given back when its scope ended or ` +
+        `Cannot use ${this.label} ${formatShape(this.shape)}: its memory was given back when its scope ended or ` +
           `when backward() was done with it; read it before, or name it in { keep }`,
       );
     }
@@ -169,9 +167,7 @@ export function tensor(
   }
   if (elements.length !== sizeOf(shape)) {
     throw new WeftError(
-      `Cannot make ${label} of shape ${formatShape(shape)} from ${elements.length} elements: it has ${
-        sizeOf(shape)
-      }`,
+      `Cannot make ${label} of shape ${formatShape(shape)} from ${elements.length} elements: it has ${sizeOf(shape)}`,
     );
   }
   const dtype = options.dtype ??

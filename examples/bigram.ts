@@ -1,16 +1,7 @@
 // A bigram model: for each character a row of logits of the next one. Counting pairs is the best that it can do, and
 // training finds what counting finds.
 //   deno run --allow-read examples/bigram.ts [TEXT_FILE]
-import {
-  AdamW,
-  backward,
-  Batches,
-  CharTokenizer,
-  crossEntropy,
-  embedding,
-  Gpu,
-  randomNormals,
-} from "../mod.ts";
+import { AdamW, backward, Batches, CharTokenizer, crossEntropy, embedding, Gpu, randomNormals } from "../mod.ts";
 import { readTextFile, Scope, splitTokens, tensor } from "../mod.ts";
 
 const [path] = Deno.args;

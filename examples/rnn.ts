@@ -1,19 +1,7 @@
 // A recurrent network that learns to add: it reads two binary numbers bit by bit, the lowest first, and gives the bits
 // of their sum. Composed from operations; backward runs through all time steps.
 //   deno run examples/rnn.ts
-import {
-  AdamW,
-  add,
-  backward,
-  concat,
-  crossEntropy,
-  Gpu,
-  matmul,
-  randomNormals,
-  Scope,
-  tanh,
-  tensor,
-} from "../mod.ts";
+import { AdamW, add, backward, concat, crossEntropy, Gpu, matmul, randomNormals, Scope, tanh, tensor } from "../mod.ts";
 import { randomU32, reshape, type Tensor, zeros } from "../mod.ts";
 
 using gpu = await Gpu.open();

@@ -4,7 +4,7 @@ import { add } from "../engine/ops/binary.ts";
 import { dropout } from "../engine/ops/dropout.ts";
 import { embedding } from "../engine/ops/embedding.ts";
 import { gelu } from "../engine/ops/gelu.ts";
-import { layerNorm } from "../engine/ops/layer_norm.ts";
+import { layerNorm } from "../engine/ops/norm.ts";
 import { slice } from "../engine/ops/layout.ts";
 import { matmul } from "../engine/ops/matmul.ts";
 import { randomNormals, RandomStream } from "../engine/random.ts";
@@ -90,9 +90,7 @@ export class Gpt implements LanguageModel {
     const T = ids.shape[1];
     if (ids.shape.length !== 2 || T < 1 || T > this.blockSize) {
       throw new WeftError(
-        `Cannot run the model on ids ${
-          formatShape(ids.shape)
-        }: they must be (B, T) with T from 1 to block_size, ` +
+        `Cannot run the model on ids ${formatShape(ids.shape)}: they must be (B, T) with T from 1 to block_size, ` +
           `${this.blockSize}`,
       );
     }

@@ -14,8 +14,7 @@ export function modelConfigJson(model: LanguageModel): ModelConfigJson {
   if (!(model instanceof Gpt)) {
     return { model_type: "weft_bigram", vocab_size: model.vocabSize, n_positions: model.blockSize };
   }
-  const { n_layer, n_head, n_embd, block_size, vocab_size, bias = true, dropout = 0, activation } =
-    model.config;
+  const { n_layer, n_head, n_embd, block_size, vocab_size, bias = true, dropout = 0, activation } = model.config;
   return {
     architectures: ["GPT2LMHeadModel"],
     model_type: "gpt2",

@@ -62,22 +62,25 @@ fn dropout_factor(bh: u32, i: u32, j: u32) -> f32 {
   return select(0.0, 1.0 / (1.0 - p.drop), draw >= p.drop);
 }
 
-// The elements d … d + 3 of a row of x; those beyond D are 0.
+// The elements d … d + 3 of a row that begins at `at`; those beyond D are 0.
 fn load_q(at: u32, d: u32) -> vec4f {
-  if (d + 3u < HEAD_DIM) { return vec4f(q[at + d], q[at + d + 1u], q[at + d + 2u], q[at + d + 3u]); }
-  return vec4f(q[at + d], select(0.0, q[at + d + 1u], d + 1u < HEAD_DIM), select(0.0, q[at + d + 2u], d + 2u < HEAD_DIM), 0.0);
+  let i = at + d;
+  return keep_inside(vec4f(q[i], q[i + 1u], q[i + 2u], q[i + 3u]), d);
 }
 fn load_k(at: u32, d: u32) -> vec4f {
-  if (d + 3u < HEAD_DIM) { return vec4f(k[at + d], k[at + d + 1u], k[at + d + 2u], k[at + d + 3u]); }
-  return vec4f(k[at + d], select(0.0, k[at + d + 1u], d + 1u < HEAD_DIM), select(0.0, k[at + d + 2u], d + 2u < HEAD_DIM), 0.0);
+  let i = at + d;
+  return keep_inside(vec4f(k[i], k[i + 1u], k[i + 2u], k[i + 3u]), d);
 }
 fn load_v(at: u32, d: u32) -> vec4f {
-  if (d + 3u < HEAD_DIM) { return vec4f(v[at + d], v[at + d + 1u], v[at + d + 2u], v[at + d + 3u]); }
-  return vec4f(v[at + d], select(0.0, v[at + d + 1u], d + 1u < HEAD_DIM), select(0.0, v[at + d + 2u], d + 2u < HEAD_DIM), 0.0);
+  let i = at + d;
+  return keep_inside(vec4f(v[i], v[i + 1u], v[i + 2u], v[i + 3u]), d);
 }
 fn load_d_out(at: u32, d: u32) -> vec4f {
-  if (d + 3u < HEAD_DIM) { return vec4f(d_out[at + d], d_out[at + d + 1u], d_out[at + d + 2u], d_out[at + d + 3u]); }
-  return vec4f(d_out[at + d], select(0.0, d_out[at + d + 1u], d + 1u < HEAD_DIM), select(0.0, d_out[at + d + 2u], d + 2u < HEAD_DIM), 0.0);
+  let i = at + d;
+  return keep_inside(vec4f(d_out[i], d_out[i + 1u], d_out[i + 2u], d_out[i + 3u]), d);
+}
+fn keep_inside(row: vec4f, d: u32) -> vec4f {
+  return select(vec4f(), row, vec4u(d, d + 1u, d + 2u, d + 3u) < vec4u(HEAD_DIM));
 }
 
 // How many keys query i sees: with as many queries as keys, those up to its own place.

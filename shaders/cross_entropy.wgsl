@@ -31,9 +31,12 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   if (row >= p.rows) { return; }
   let at = row * p.C;
   var largest = logits[at];
-  for (var c = 1u; c < p.C; c++) { largest = max(largest, logits[at + c]); }
   var total = 0.0;
-  for (var c = 0u; c < p.C; c++) { total += exp(logits[at + c] - largest); }
+  for (var c = 0u; c < p.C; c++) {  // online: when a larger logit comes, the sum so far shrinks
+    let before = largest;
+    largest = max(largest, logits[at + c]);
+    total = total * exp(before - largest) + exp(logits[at + c] - largest);
+  }
   let normalizer = largest + log(total);
   lse[row] = normalizer;
   let target_id = targets[row];

@@ -22,9 +22,12 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   if (row >= p.rows) { return; }
   let at = row * p.C;
   var largest = x[at];
-  for (var c = 1u; c < p.C; c++) { largest = max(largest, x[at + c]); }
   var total = 0.0;
-  for (var c = 0u; c < p.C; c++) { total += exp(x[at + c] - largest); }
+  for (var c = 0u; c < p.C; c++) {  // online: when a larger element comes, the sum so far shrinks
+    let before = largest;
+    largest = max(largest, x[at + c]);
+    total = total * exp(before - largest) + exp(x[at + c] - largest);
+  }
   if (LOG) {
     let log_total = log(total);
     for (var c = 0u; c < p.C; c++) { y[at + c] = x[at + c] - largest - log_total; }

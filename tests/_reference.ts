@@ -1,3 +1,4 @@
+import { pcg4d } from "../mod.ts";
 import { type Nd, nd } from "./_check_op.ts";
 
 // Plain float64 versions of the operations, written from their definitions.
@@ -132,7 +133,24 @@ export function rmsNorm(x: Nd, weight: Nd, bias?: Nd, eps = 1e-5): Nd {
   });
 }
 
-export function attention(q: Nd, k: Nd, v: Nd, causal: boolean, scale = 1 / Math.sqrt(q.shape[3])): Nd {
+/** What dropout multiplies a draw by, 0 or 1 / (1 − p): a function of the key and of the draw's place. */
+export interface Dropout {
+  readonly p: number;
+  readonly key: { readonly seed: number; readonly counter: number };
+}
+
+export function keptOver({ p, key }: Dropout, index: number, word: number): number {
+  const words = pcg4d(key.seed % 2 ** 32, Math.floor(key.seed / 2 ** 32), key.counter, index);
+  return (words[word] >>> 8) / 2 ** 24 >= Math.fround(p) ? 1 / (1 - p) : 0;
+}
+
+export function attention(
+  q: Nd,
+  k: Nd,
+  v: Nd,
+  causal: boolean,
+  { scale = 1 / Math.sqrt(q.shape[3]), dropout }: { scale?: number; dropout?: Dropout } = {},
+): Nd {
   const [B, H, Tq, D] = q.shape, Tk = k.shape[2], out = nd(q.shape, () => 0);
   for (let bh = 0; bh < B * H; bh++) {
     for (let i = 0; i < Tq; i++) {
@@ -143,6 +161,7 @@ export function attention(q: Nd, k: Nd, v: Nd, causal: boolean, scale = 1 / Math
         return s * scale;
       });
       softmaxRow(scores).forEach((p, j) => {
+        if (dropout) p *= keptOver(dropout, (bh * Tq + i) * Tk + j, 0);
         for (let d = 0; d < D; d++) out.data[(bh * Tq + i) * D + d] += p * v.data[(bh * Tk + j) * D + d];
       });
     }
@@ -151,14 +170,14 @@ export function attention(q: Nd, k: Nd, v: Nd, causal: boolean, scale = 1 / Math
 }
 
 /** Queries, keys and values side by side in (B, T, 3C) → (B, T, C). */
-export function selfAttention(qkv: Nd, nHead: number, causal: boolean): Nd {
+export function selfAttention(qkv: Nd, nHead: number, causal: boolean, dropout?: Dropout): Nd {
   const [B, T, width] = qkv.shape, C = width / 3, D = C / nHead;
   const part = (p: number) =>
     nd([B, nHead, T, D], (i) => {
       const [b, h, t, d] = coordinates([B, nHead, T, D], i);
       return qkv.data[(b * T + t) * width + p * C + h * D + d];
     });
-  const o = attention(part(0), part(1), part(2), causal);
+  const o = attention(part(0), part(1), part(2), causal, { dropout });
   return nd([B, T, C], (i) => {
     const [b, t, c] = coordinates([B, T, C], i);
     return o.data[((b * nHead + Math.floor(c / D)) * T + t) * D + c % D];

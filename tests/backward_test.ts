@@ -1,12 +1,19 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
   add,
+  attention,
   backward,
+  concat,
+  detach,
+  div,
   fill,
-  Gpu,
+  type Gpu,
+  layerNorm,
   matmul,
   mul,
   pow,
+  randomNormals,
+  record,
   reshape,
   scale,
   Scope,
@@ -48,6 +55,57 @@ gpuTest("gradients that meet inside the graph add up without changing each other
     return sum(add(mul(again, h), both)); // 3h · h + 2h, h = 3x: 27x² + 6x
   };
   assertEquals(await gradients(gpu, [x], loss), [[54 * 2 + 6]]);
+});
+
+gpuTest(
+  "a gradient that several tensors share stays as it is when one of them receives another",
+  async (gpu) => {
+    const a = leaf(gpu, 2), b = leaf(gpu, 3);
+    const loss = () => {
+      // The sum's gradient is at first that of u, of v and of the square, all in one memory; then the square adds to u's.
+      const u = scale(a, 2), v = scale(b, 3), square = mul(u, u);
+      return sum(add(add(u, v), square));
+    };
+    assertEquals(await gradients(gpu, [a, b], loss), [[2 * (1 + 2 * 4)], [3]]);
+  },
+);
+
+gpuTest("an operation may give two inputs that are one tensor the same gradient", async (gpu) => {
+  const x = leaf(gpu, 3);
+  const twice = (h: Tensor) =>
+    record(detach(scale(h, 2)), [h, h], (dy) => {
+      const shared = scale(dy, 1);
+      return [shared, shared];
+    });
+  assertEquals(await gradients(gpu, [x], () => sum(twice(scale(x, 3)))), [[6]]);
+});
+
+gpuTest("an input has the same gradient whether or not the others require one", async (gpu) => {
+  const operations: [(...x: Tensor[]) => Tensor, number[][]][] = [
+    [(a, b) => add(a, b), [[4, 4], [4]]],
+    [(a, b) => sub(a, b), [[4, 4], [4]]],
+    [(a, b) => mul(a, b), [[4, 4], [4]]],
+    [(a, b) => div(a, b), [[4, 4], [4]]],
+    [(a, b) => matmul(a, b), [[5, 3], [3, 2]]],
+    [(a, b) => matmul(a, b, { transposeA: true, transposeB: true }), [[3, 5], [2, 3]]],
+    [(a, b, c) => concat([a, b, c]), [[2], [3], [1]]],
+    [(x, weight, bias) => layerNorm(x, weight, bias), [[5, 3], [3], [3]]],
+    [(q, k, v) => attention(q, k, v), [[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]]],
+  ];
+  for (const [operation, shapes] of operations) {
+    using _ = new Scope(gpu);
+    const inputs = shapes.map((shape, k) => {
+      const size = shape.reduce((m, n) => m * n, 1);
+      return tensor(gpu, randomNormals(size, { seed: 1, stream: k }), shape, { requiresGrad: true });
+    });
+    const loss = () => sum(pow(operation(...inputs), 2));
+    const all = await gradients(gpu, inputs, loss);
+    for (const only of inputs) {
+      for (const input of inputs) input.requiresGrad = input === only;
+      const alone = await gradients(gpu, inputs, loss);
+      assertEquals(alone, all.map((grad, k) => inputs[k] === only ? grad : []), operation.toString());
+    }
+  }
 });
 
 gpuTest("two leaves that receive one gradient do not share it", async (gpu) => {
@@ -107,6 +165,20 @@ gpuTest("nested scopes without grad are not recorded", async (gpu) => {
   }
   backward(sum(mul(constant, x)));
   assertEquals([...await x.grad!.read()], [9]);
+  x.zeroGrad();
+});
+
+gpuTest("a recorded scope inside another leaves the outer one's tape alone", async (gpu) => {
+  const x = leaf(gpu, 3);
+  using _ = new Scope(gpu, { grad: true });
+  const loss = sum(pow(x, 2));
+  {
+    using _inner = new Scope(gpu, { grad: true });
+    backward(sum(mul(x, x)));
+    assertThrows(() => backward(loss), WeftError, "inside the innermost");
+  }
+  backward(loss);
+  assertEquals([...await x.grad!.read()], [12]); // 2x from each
   x.zeroGrad();
 });
 

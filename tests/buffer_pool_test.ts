@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { AdamW, backward, crossEntropy, empty, Gpt, Scope, tensor, WeftError } from "../mod.ts";
+import { formatBytes } from "../engine/buffer_pool.ts";
 import { gpuTest } from "./_check_op.ts";
 
 gpuTest("buffers in use and created are constant from the third step on, over 100 steps", async (gpu) => {
@@ -40,13 +41,16 @@ gpuTest("the same requests take the same buffers", (gpu) => {
 gpuTest("a tensor that no binding can hold is named with its size and the limit", (gpu) => {
   const limit = Math.min(gpu.device.limits.maxStorageBufferBindingSize, gpu.device.limits.maxBufferSize);
   const rows = Math.floor(limit / 4000) + 1;
-  const error = assertThrows(() => empty(gpu, [rows, 1000], { label: "table" }), WeftError) as WeftError;
-  assertEquals(
-    error.message.startsWith(`Cannot allocate table (${rows}, 1000): it needs `),
-    true,
-    error.message,
-  );
+  const error = `Cannot allocate table (${rows}, 1000): it needs ${formatBytes(rows * 4000)} in one buffer ` +
+    `and this adapter allows ${formatBytes(limit)}; make it `;
+  assertThrows(() => empty(gpu, [rows, 1000], { label: "table" }), WeftError, error);
+  assertThrows(() => empty(gpu, [2 * rows, 1000]), WeftError, "make it 2.0 times smaller");
   return Promise.resolve();
+});
+
+Deno.test("bytes are printed in the unit that keeps them short", () => {
+  const printed = [0, 12, 999, 1000, 147_200_000, 1.5e9].map(formatBytes);
+  assertEquals(printed, ["0 B", "12 B", "999 B", "1.0 KB", "147.2 MB", "1.5 GB"]);
 });
 
 gpuTest("a write waits for commands that use the buffer", async (gpu) => {

@@ -116,9 +116,8 @@ Deno.test("Ctrl-C saves and says how to go on", async () => {
     const { code } = await child.status;
     await child.stderr.cancel();
     assertEquals(code, 130);
-    const saved =
-      /saved after step (\d+) in out\/last; go on with: deno task train --init_from=resume --out_dir=out/
-        .exec(stdout);
+    const saved = /saved after step (\d+) in out\/last; go on with: deno task train --init_from=resume --out_dir=out/
+      .exec(stdout);
     assertEquals(saved !== null, true, stdout);
     const state = JSON.parse(await Deno.readTextFile(`${dir}/out/last/trainer_state.json`));
     assertEquals(state.step, Number(saved![1]));
@@ -165,7 +164,7 @@ Deno.test("bad input is one clear line with exit code 1, and nothing is written"
         "--min_lr=0",
         "--warmup_iters=0",
         "--log_interval=1",
-      ], "The loss is NaN at step"],
+      ], "is NaN at step"],
     ];
     for (const [args, message] of cases) {
       const { code, stderr } = await runTask("train", args, dir);

@@ -21,10 +21,11 @@ Deno.test("a replacement that replaces nothing is an error that names the shader
 
 Deno.test("a shader that does not compile is named with its line and column", async () => {
   const broken = geluSource.replace("out[i] = v * tanh_cdf(v);", "out[i] = v * tanh_cdf(w);");
-  const line = broken.split("\n").findIndex((text) => text.includes("(w)")) + 1;
+  const lines = broken.split("\n"), line = lines.findIndex((text) => text.includes("(w)")) + 1;
+  const column = lines[line - 1].indexOf("(w)") + 2; // of w, counted from 1
   using gpu = await Gpu.open({ shaders: { "gelu.wgsl": broken } });
   const error = await assertRejects(() => gelu(tensor(gpu, [1])).read(), WeftError);
-  assertEquals(error.message.startsWith(`gelu.wgsl:${line}:`), true, error.message);
+  assertEquals(error.message.startsWith(`gelu.wgsl:${line}:${column}: `), true, error.message);
   assertEquals(error.message.endsWith(": out[i] = v * tanh_cdf(w);"), true, error.message);
 });
 

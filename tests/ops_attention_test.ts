@@ -1,17 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  attention,
-  backward,
-  fill,
-  mul,
-  randomNormals,
-  Scope,
-  selfAttention,
-  sum,
-  tensor,
-  WeftError,
-} from "../mod.ts";
-import { checkOp, expectClose, gpuTest } from "./_check_op.ts";
+import { attention, backward, fill, mul, randomNormals, Scope, selfAttention, sum, tensor, WeftError } from "../mod.ts";
+import { checkOp, checkPastLimit, expectClose, gpuTest } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
 for (const [B, H, T, D] of [[1, 1, 1, 1], [2, 3, 5, 4], [1, 2, 33, 11], [2, 1, 65, 16], [1, 1, 7, 70]]) {
@@ -35,7 +24,7 @@ for (const causal of [true, false]) {
   checkOp(`attention of 3 queries to 40 keys, ${causal ? "causal" : "full"}, with another scale`, {
     inputs: [{ shape: [2, 2, 3, 8] }, { shape: [2, 2, 40, 8] }, { shape: [2, 2, 40, 8] }],
     run: (q, k, v) => attention(q, k, v, { causal, scale: 0.9 }),
-    reference: (q, k, v) => ref.attention(q, k, v, causal, 0.9),
+    reference: (q, k, v) => ref.attention(q, k, v, causal, { scale: 0.9 }),
     samples: 8,
   });
 }
@@ -44,6 +33,21 @@ checkOp("attention with one tensor as queries, keys and values", {
   run: (x) => attention(x, x, x),
   reference: (x) => ref.attention(x, x, x, true),
 });
+
+for (const causal of [true, false]) {
+  const dropout = { p: 0.3, key: { seed: 2 ** 40 + 7, counter: 3 } }, shape = [2, 3, 9, 6];
+  checkOp(`attention with dropout, ${causal ? "causal" : "full"}`, {
+    inputs: [{ shape: [2, 3, 4, 6] }, { shape }, { shape }],
+    run: (q, k, v) => attention(q, k, v, { causal, dropout }),
+    reference: (q, k, v) => ref.attention(q, k, v, causal, { dropout }),
+  });
+  checkOp(`attention with dropout, ${causal ? "causal" : "full"}, packed`, {
+    inputs: [{ shape: [2, 9, 54] }],
+    run: (qkv) => selfAttention(qkv, 3, { causal, dropout }),
+    reference: (qkv) => ref.selfAttention(qkv, 3, causal, dropout),
+  });
+}
+checkPastLimit("attention", [3, 1, 2, 1], 12, (x) => attention(x, x, x, { causal: false }));
 
 gpuTest("attention reaches every query past 65,535 workgroups", async (gpu) => {
   using _ = new Scope(gpu);
@@ -57,9 +61,7 @@ gpuTest("large scores neither overflow nor vanish", async (gpu) => {
     v = tensor(gpu, randomNormals(36, { seed: 1, stream: 0 }), [1, 1, 9, 4]);
   const o = await attention(q, q, v, { causal: false }).read(); // all scores are equal: the mean of v
   const values = await v.read();
-  const means = [0, 1, 2, 3].map((d) =>
-    [...values].filter((_, i) => i % 4 === d).reduce((s, x) => s + x, 0) / 9
-  );
+  const means = [0, 1, 2, 3].map((d) => [...values].filter((_, i) => i % 4 === d).reduce((s, x) => s + x, 0) / 9);
   expectClose("mean", o, Array.from(o, (_, i) => means[i % 4]), 1e-5);
 });
 
@@ -107,8 +109,7 @@ gpuTest("dropout's gradients of q and k agree with differences", async (gpu) => 
   }
   for (const [k, leaf] of leaves.entries()) {
     const grad = await leaf.grad!.read(), direction = randomNormals(n, { seed: 4, stream: k }), step = 1e-2;
-    const moved = (sign: number) =>
-      data.map((x, i) => i === k ? x.map((v, j) => v + sign * step * direction[j]) : x);
+    const moved = (sign: number) => data.map((x, i) => i === k ? x.map((v, j) => v + sign * step * direction[j]) : x);
     const numeric = (await objective(moved(1)) - await objective(moved(-1))) / (2 * step);
     const analytic = grad.reduce((s, g, j) => s + g * direction[j], 0);
     expectClose(`directional derivative of input ${k}`, [analytic], [numeric], 3e-3);

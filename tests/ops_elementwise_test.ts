@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
   add,
+  copy,
   div,
   exp,
   fill,
@@ -18,7 +19,7 @@ import {
   tanh,
 } from "../mod.ts";
 import { type Tensor, tensor, WeftError } from "../mod.ts";
-import { checkOp, gpuTest } from "./_check_op.ts";
+import { checkOp, checkPastLimit, gpuTest } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
 type Unary = [string, (x: Tensor) => Tensor, (v: number) => number, [number, number]];
@@ -93,6 +94,9 @@ gpuTest("elementwise kernels reach every element past 65,535 workgroups", async 
   const stretched = await mul(fill(gpu, [Math.floor(rows), 7], 1), ramp).read();
   assertEquals(stretched.findIndex((v, i) => v !== i % 7), -1);
 });
+
+// Vec4s: 4 elements an invocation. The product's gradients meet at x, so accumulation is run as well.
+checkPastLimit("copies, functions and sums of gradients", [4, 7], 7, (x) => mul(copy(x), gelu(tanh(x))));
 
 gpuTest("tanh, sigmoid and gelu stay finite far out", async (gpu) => {
   using _ = new Scope(gpu);

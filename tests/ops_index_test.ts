@@ -1,7 +1,20 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { backward, dropout, embedding, fill, gather, Scope, sum, tensor, WeftError } from "../mod.ts";
+import {
+  backward,
+  dropout,
+  embedding,
+  fill,
+  gather,
+  mul,
+  reshape,
+  Scope,
+  sum,
+  tensor,
+  WeftError,
+  zeros,
+} from "../mod.ts";
 import { checkOp, gpuTest, nd } from "./_check_op.ts";
-import { coordinates, flatIndex } from "./_reference.ts";
+import { coordinates, flatIndex, keptOver } from "./_reference.ts";
 
 for (
   const [V, C, ids] of [[1, 1, [0]], [5, 3, [4, 0, 4, 4, 2, 0]], [
@@ -17,8 +30,7 @@ for (
   checkOp(`embedding of ${ids.length} ids in a table (${V}, ${C})`, {
     inputs: [{ shape: [V, C] }, { shape: [ids.length], values: ids, integer: true }],
     run: (weight, index) => embedding(weight, index),
-    reference: (weight, index) =>
-      nd([ids.length, C], (i) => weight.data[index.data[Math.floor(i / C)] * C + i % C]),
+    reference: (weight, index) => nd([ids.length, C], (i) => weight.data[index.data[Math.floor(i / C)] * C + i % C]),
   });
 }
 checkOp("embedding of ids in two dimensions", {
@@ -47,6 +59,89 @@ for (
   });
 }
 
+checkOp("gather along a negative axis", {
+  inputs: [{ shape: [2, 3] }, { shape: [2, 1], values: [2, 0], integer: true }],
+  run: (x, index) => gather(x, -1, index),
+  reference: (x) => nd([2, 1], (i) => x.data[i === 0 ? 2 : 3]),
+});
+for (const [shape, p] of [[[1], 0.5], [[7], 0.5], [[3, 67], 0.2], [[1001], 0.9]] as [number[], number][]) {
+  const key = { seed: 2 ** 40 + 7, counter: 3 };
+  checkOp(`dropout of (${shape}) with probability ${p}`, {
+    inputs: [{ shape }],
+    run: (x) => dropout(x, p, key),
+    reference: (x) => nd(shape, (i) => x.data[i] * keptOver({ p, key }, i >> 2, i & 3)),
+  });
+}
+
+gpuTest("ids may be u32", async (gpu) => {
+  using _ = new Scope(gpu);
+  const ids = tensor(gpu, new Uint32Array([1, 0]));
+  assertEquals([...await embedding(tensor(gpu, [1, 2, 3, 4], [2, 2]), ids).read()], [3, 4, 1, 2]);
+});
+
+// Places of one id stay near each other: on llvmpipe all loops of an invocation together end after 65,535 rounds.
+for (const [N, C, V] of [[65_535 * 64 + 9, 1, 1000], [60_000, 71, 60_000]]) {
+  gpuTest(`embedding of ${N} ids reaches every place past 65,535 workgroups`, async (gpu) => {
+    using _ = new Scope(gpu, { grad: true });
+    const ids = new Int32Array(N).map((_, i) => i % V), counts = new Float32Array(V * C);
+    for (const id of ids) for (let c = 0; c < C; c++) counts[id * C + c]++;
+    const rows = new Float32Array(V * C).map((_, i) => i);
+    const table = tensor(gpu, rows, [V, C], { requiresGrad: true }), y = embedding(table, tensor(gpu, ids));
+    backward(sum(y), { keep: [y] });
+    assertEquals((await y.read()).findIndex((v, i) => v !== ids[Math.floor(i / C)] * C + i % C), -1);
+    assertEquals((await table.grad!.read()).findIndex((v, i) => v !== counts[i]), -1);
+  });
+}
+
+gpuTest("gather and its gradient reach every place past 65,535 workgroups", async (gpu) => {
+  using _ = new Scope(gpu, { grad: true });
+  const rows = 65_535 * 64 + 9, index = tensor(gpu, new Int32Array(rows).map((_, i) => i % 3 & 1), [rows, 1]);
+  const x = tensor(gpu, new Float32Array(2 * rows).map((_, i) => i), [rows, 2], { requiresGrad: true });
+  const y = gather(x, 1, index);
+  backward(sum(y), { keep: [y] });
+  assertEquals((await y.read()).findIndex((v, i) => v !== 2 * i + (i % 3 & 1)), -1);
+  assertEquals(
+    (await x.grad!.read()).findIndex((v, i) => v !== (((i >> 1) % 3 & 1) === (i & 1) ? 1 : 0)),
+    -1,
+  );
+});
+
+gpuTest("dropout draws for every element past 65,535 workgroups", async (gpu) => {
+  using _ = new Scope(gpu);
+  const size = 65_535 * 256 + 1_003, key = { seed: 1, counter: 2 };
+  const y = await dropout(fill(gpu, [size], 1), 0.5, key).read();
+  const places = Array.from({ length: 10_000 }, (_, i) => size - 1 - i * 1_500);
+  assertEquals(places.filter((i) => y[i] !== keptOver({ p: 0.5, key }, i >> 2, i & 3)), []);
+});
+
+gpuTest("gradients of places that repeat are added in the same order each time", async (gpu) => {
+  using _ = new Scope(gpu, { grad: true });
+  const n = 5000, ids = tensor(gpu, new Int32Array(n).map((_, i) => i * i % 3));
+  const dy = tensor(gpu, new Float32Array(n).map((_, i) => Math.sin(i) * 10 ** (i % 7)));
+  const grads: Float32Array[] = [];
+  for (let i = 0; i < 2; i++) {
+    const table = zeros(gpu, [3, 1], { requiresGrad: true }), x = zeros(gpu, [3], { requiresGrad: true });
+    backward(sum(mul(embedding(table, ids), reshape(dy, [n, 1]))));
+    backward(sum(mul(gather(x, 0, ids), dy)));
+    grads.push(await table.grad!.read(), await x.grad!.read());
+  }
+  assertEquals([grads[2], grads[3]], [grads[0], grads[1]]);
+});
+
+gpuTest("tables and indices that do not fit are errors", (gpu) => {
+  using _ = new Scope(gpu);
+  const x = fill(gpu, [2, 3], 0), ids = tensor(gpu, new Int32Array(2));
+  assertThrows(
+    () => embedding(x, fill(gpu, [2], 0)),
+    WeftError,
+    "Cannot run embedding as weight is (2, 3) and ids are f32",
+  );
+  assertThrows(() => embedding(fill(gpu, [3], 0), ids), WeftError, "weight must be (V, C)");
+  assertThrows(() => gather(x, 1, ids), WeftError, "as x is (2, 3) and index i32 (2)");
+  assertThrows(() => gather(x, 2, ids), WeftError, "Cannot run gather along axis 2 as x is (2, 3)");
+  return Promise.resolve();
+});
+
 gpuTest("an id or index out of range gives NaN", async (gpu) => {
   using _ = new Scope(gpu);
   const table = fill(gpu, [3, 2], 1);
@@ -58,7 +153,11 @@ gpuTest("an id or index out of range gives NaN", async (gpu) => {
     NaN,
     NaN,
   ]);
-  assertEquals([...await gather(fill(gpu, [2], 1), 0, tensor(gpu, new Int32Array([1, 2]))).read()], [1, NaN]);
+  assertEquals([...await gather(fill(gpu, [2], 1), 0, tensor(gpu, new Int32Array([1, 2, -1]))).read()], [
+    1,
+    NaN,
+    NaN,
+  ]);
 });
 
 gpuTest("dropout has the right rate, keeps the mean, and repeats for a key alone", async (gpu) => {

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { crossEntropy, fill, logSoftmax, Scope, softmax, tensor, WeftError } from "../mod.ts";
-import { checkOp, expectClose, gpuTest } from "./_check_op.ts";
+import { backward, crossEntropy, fill, logSoftmax, Scope, softmax, tensor, WeftError } from "../mod.ts";
+import { checkOp, checkPastLimit, expectClose, gpuTest } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
 const logRow = (row: number[]) => ref.softmaxRow(row).map(Math.log);
@@ -52,10 +52,17 @@ gpuTest("large logits neither overflow nor lose the answer", async (gpu) => {
   expectClose("loss", [loss], [(1e4 - Math.log(ref.softmaxRow([300, 301, 302])[2])) / 2], 1e-6);
 });
 
-gpuTest("cross-entropy reaches every row past 65,535 workgroups", async (gpu) => {
-  using _ = new Scope(gpu);
+checkPastLimit("softmax", [3, 2], 3, (x) => softmax(x));
+checkPastLimit("log-softmax", [3, 2], 3, (x) => logSoftmax(x));
+
+gpuTest("cross-entropy and its gradient reach every row past 65,535 workgroups", async (gpu) => {
+  using _ = new Scope(gpu, { grad: true });
   const rows = 65_535 * 64 + 9, targets = tensor(gpu, new Int32Array(rows));
-  expectClose("loss", [await crossEntropy(fill(gpu, [rows, 2], 1), targets).item()], [Math.LN2], 1e-5);
+  const logits = fill(gpu, [rows, 2], 1, { requiresGrad: true }), loss = crossEntropy(logits, targets);
+  backward(loss, { scale: rows });
+  expectClose("loss", [await loss.item()], [Math.LN2], 1e-5);
+  const grad = await logits.grad!.read(); // softmax is ½ and ½, and the first class is right
+  assertEquals(grad.findIndex((v, i) => Math.abs(v - (i % 2 - 0.5)) > 1e-6), -1);
 });
 
 gpuTest("a target that is no class makes the loss NaN, as does counting none", async (gpu) => {

@@ -1,7 +1,7 @@
 import { assertThrows } from "@std/assert";
 import { mat4 } from "wgpu-matrix";
 import { fill, matmul, randomNormals, Scope, tensor, WeftError } from "../mod.ts";
-import { checkOp, expectClose, gpuTest } from "./_check_op.ts";
+import { checkOp, checkPastLimit, expectClose, gpuTest } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
 // Below a tile, no multiple of 4, a multiple of 4 that is no multiple of a tile, several workgroups.
@@ -54,6 +54,11 @@ gpuTest("matmul agrees with wgpu-matrix's mat4 product", async (gpu) => {
     const expected = mat4.multiply(b, a) as Float32Array;
     expectClose("mat4", await matmul(tensor(gpu, a, [4, 4]), tensor(gpu, b, [4, 4])).read(), expected, 1e-6);
   }
+});
+
+// 4 rows of 20 are packed as 20 vec4s.
+checkPastLimit("packing and products", [4, 20], 20, (x) => {
+  return matmul(x, tensor(x.gpu, randomNormals(80, { seed: 1, stream: 2 }), [20, 4]));
 });
 
 gpuTest("matmul reaches every element past 65,535 workgroups", async (gpu) => {

@@ -1,6 +1,6 @@
 import { assertThrows } from "@std/assert";
 import { fill, layerNorm, rmsNorm, Scope, WeftError } from "../mod.ts";
-import { checkOp, gpuTest } from "./_check_op.ts";
+import { checkOp, checkPastLimit, gpuTest } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
 for (const shape of [[1, 1], [5, 3], [2, 3, 65], [130, 12], [1, 257]]) {
@@ -35,6 +35,11 @@ checkOp("layer norm of rows far from zero", {
   reference: (x, weight) => ref.layerNorm(x, weight),
   tolerance: [5e-5, 1e-3],
 });
+
+for (const [name, norm] of [["layer norm", layerNorm], ["RMS norm", rmsNorm]] as const) {
+  checkPastLimit(name, [3, 2], 3, (x) => norm(x, fill(x.gpu, [2], 2)));
+  checkPastLimit(`${name} with bias`, [3, 2], 3, (x) => norm(x, fill(x.gpu, [2], 2), fill(x.gpu, [2], 1)));
+}
 
 gpuTest("a weight of another length is named", (gpu) => {
   using _ = new Scope(gpu);

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { fill, max, mean, Scope, sum, type Tensor, tensor, WeftError } from "../mod.ts";
 import type { ReduceOptions } from "../mod.ts";
-import { checkOp, gpuTest } from "./_check_op.ts";
+import { checkOp, checkPastLimit, gpuTest } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
 const kinds: [string, (x: Tensor, o: ReduceOptions) => Tensor, (v: number[]) => number][] = [
@@ -49,6 +49,8 @@ gpuTest("max shares the gradient among equals and passes NaN on", async (gpu) =>
   using _ = new Scope(gpu);
   assertEquals(await max(tensor(gpu, [1, NaN, 2])).item(), NaN);
 });
+
+checkPastLimit("max and its gradient", [5, 3], 5, (x) => max(x, { axes: [1] }));
 
 gpuTest("sum reaches every element past 65,535 workgroups", async (gpu) => {
   using _ = new Scope(gpu);

@@ -28,8 +28,7 @@ import { expectClose, gpuTest } from "./_check_op.ts";
 
 const text = "a stitch in time saves nine; nine times in ten. ".repeat(30);
 const tokenizer = CharTokenizer.fromText(text), tokens = tokenizer.encode(text);
-const batches = (stream: number, batchSize = 4) =>
-  new Batches(tokens, { batchSize, blockSize: 8, seed: 1, stream });
+const batches = (stream: number, batchSize = 4) => new Batches(tokens, { batchSize, blockSize: 8, seed: 1, stream });
 
 function setUp(gpu: Gpu, over: Partial<TrainerOptions> = {}) {
   const size = {

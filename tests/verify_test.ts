@@ -29,8 +29,8 @@ for (const fixture of fixtures) {
 
 Deno.test("verify fails when a kernel is wrong by a little", async () => {
   const dir = await Deno.makeTempDir();
-  const source = await Deno.readTextFile(`${root}/shaders/layer_norm.wgsl`);
-  await Deno.writeTextFile(`${dir}/layer_norm.wgsl`, source.replaceAll("+ p.eps)", "+ 3.0 * p.eps)"));
+  const source = await Deno.readTextFile(`${root}/shaders/norm.wgsl`);
+  await Deno.writeTextFile(`${dir}/norm.wgsl`, source.replaceAll("+ p.eps)", "+ 3.0 * p.eps)"));
   const { code, stdout, stderr } = await runTask("verify", [`--fixture=${fixtures[0]}`, `--shaders=${dir}`]);
   assertEquals(code, 1);
   assertStringIncludes(stdout, "FAILED");

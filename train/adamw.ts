@@ -75,9 +75,7 @@ export class AdamW {
       m: zeros(gpu, shape, { label: `first moment of ${name}` }),
       v: zeros(gpu, shape, { label: `second moment of ${name}` }),
     }]));
-    this.#lanes = [...parameters.values()].map(({ size }) =>
-      Math.min(8192, Math.max(64, Math.ceil(size / 256)))
-    );
+    this.#lanes = [...parameters.values()].map(({ size }) => Math.min(8192, Math.max(64, Math.ceil(size / 256))));
     this.state = zeros(first.gpu, [2], { label: "gradient norm" });
   }
 

@@ -1,6 +1,6 @@
 import type { Gpu } from "../engine/gpu.ts";
 import type { HostTensor } from "../engine/host_tensor.ts";
-import { readSafetensorsFile, writeSafetensorsFile } from "../engine/safetensors.ts";
+import { readSafetensorsFile, writeSafetensorsFile } from "../model/safetensors.ts";
 import { readTensors, type Tensor } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import { CharTokenizer } from "../model/char_tokenizer.ts";

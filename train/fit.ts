@@ -41,9 +41,7 @@ export function checkFit(gpu: Gpu, config: GptConfig, options: { batchSize: numb
     if (bytes > limit) {
       throw new WeftError(
         `${name} ${formatShape(shape)} needs ${formatBytes(bytes)} in one buffer and this adapter allows ` +
-          `${formatBytes(limit)}: the largest ${
-            name.startsWith("wpe") ? "block_size" : "n_embd"
-          } that fits is ` +
+          `${formatBytes(limit)}: the largest ${name.startsWith("wpe") ? "block_size" : "n_embd"} that fits is ` +
           `${largestThatFits(name, shape, config, limit)}`,
       );
     }
@@ -81,8 +79,6 @@ function largestThatFits(name: string, shape: readonly number[], config: GptConf
   if (name.startsWith("wpe")) return Math.floor(elements / config.n_embd);
   const { n_embd: C, n_head } = config;
   // Embeddings grow with C, matrices inside a block with C².
-  const exact = name.startsWith("wte")
-    ? elements / shape[0]
-    : Math.sqrt(elements / (sizeOf(shape) / (C * C)));
+  const exact = name.startsWith("wte") ? elements / shape[0] : Math.sqrt(elements / (sizeOf(shape) / (C * C)));
   return Math.floor(exact / n_head) * n_head;
 }

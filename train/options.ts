@@ -95,7 +95,8 @@ export function describeAllowed(spec: OptionSpec): string {
 function parseValue(what: string, spec: OptionSpec, given: unknown): number | boolean | string {
   const value = typeof given === "string" ? fromText(spec, given.trim(), given) : given;
   if (!isAllowed(spec, value)) {
-    throw new WeftError(`${what} is ${JSON.stringify(given)}: it must be ${describeAllowed(spec)}`);
+    const shown = typeof given === "string" && value !== undefined ? given : JSON.stringify(given);
+    throw new WeftError(`${what} is ${shown}: it must be ${describeAllowed(spec)}`);
   }
   return value;
 }
@@ -105,9 +106,7 @@ function fromText(spec: OptionSpec, text: string, original: string): unknown {
   if (spec.type === "bool") {
     return ({ true: true, True: true, false: false, False: false } as Record<string, boolean>)[text];
   }
-  return /^[+-]?(\d[\d_]*\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)
-    ? Number(text.replaceAll("_", ""))
-    : undefined;
+  return /^[+-]?(\d[\d_]*\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text.replaceAll("_", "")) : undefined;
 }
 
 function isAllowed(spec: OptionSpec, value: unknown): value is number | boolean | string {

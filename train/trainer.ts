@@ -200,8 +200,7 @@ export class Trainer {
    */
   async #diagnose(step: number, loss: number, gradNorm: number): Promise<WeftError> {
     const { model, gradAccumSteps } = this.#options;
-    const finite = (values: ArrayLike<number>): boolean =>
-      Array.prototype.every.call(values, Number.isFinite);
+    const finite = (values: ArrayLike<number>): boolean => Array.prototype.every.call(values, Number.isFinite);
     const what = Number.isFinite(loss) ? `norm of the gradients is ${gradNorm}` : `loss is ${loss}`;
     let where = "the backward pass, as every stage of the forward pass is finite";
     search: for (let micro = 0; micro < gradAccumSteps; micro++) {

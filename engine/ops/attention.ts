@@ -95,6 +95,7 @@ interface AttentionPlan {
   readonly queries: number;
   readonly keys: number;
   readonly lseShape: readonly number[];
+  readonly longest: number;
 }
 
 function planAttention(
@@ -124,6 +125,7 @@ function planAttention(
     queries: B * H * Tq,
     keys: B * H * Tk,
     lseShape: [B, H, Tq],
+    longest: Math.max(Tq, Tk),
   };
 }
 
@@ -146,5 +148,8 @@ function backward(
 }
 
 function launch(plan: AttentionPlan, rows: number): Launch {
-  return { threads: rows, params: { ...plan.params, rows }, constants: plan.constants };
+  // Short loops over a row's vectors are unrolled, longer ones were seen not to be.
+  const { VECTORS } = plan.constants, roundsEach = VECTORS <= 8 ? 1 : 2 * VECTORS + 3;
+  const loops = Math.max(plan.longest, 1) * roundsEach;
+  return { threads: rows, loops, params: { ...plan.params, rows }, constants: plan.constants };
 }

@@ -2,7 +2,7 @@ import source from "../../shaders/copy.wgsl" with { type: "text" };
 import type { Gpu } from "../gpu.ts";
 import { defineShader } from "../kernel.ts";
 import { run } from "../run.ts";
-import { record, recording } from "../scope.ts";
+import { record } from "../scope.ts";
 import { empty, Tensor, type TensorOptions } from "../tensor.ts";
 
 const shader = defineShader("copy.wgsl", source);
@@ -34,9 +34,4 @@ export function copyInto(target: Tensor, x: Tensor): void {
  */
 export function detach(x: Tensor): Tensor {
   return new Tensor(x.gpu, x.storage, x.shape, { dtype: x.dtype, label: x.label });
-}
-
-/** Whether operations on `x` are being recorded: false in inference, and in `backward` itself. */
-export function isRecording(x: Tensor): boolean {
-  return recording(x.gpu, [x]);
 }

@@ -36,9 +36,9 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
   const params = { rows, C, ignore_index: options.ignoreIndex ?? -100 };
   const lse = empty(gpu, [rows], { label: "log-sum-exp of logits" });
   const losses = empty(gpu, [rows], { label: "losses by row" });
-  run(shader, "forward", { logits, targets, lse, losses }, { threads: rows, params });
+  run(shader, "forward", { logits, targets, lse, losses }, { threads: rows, loops: C, params });
   const partial = empty(gpu, [lanes, 2], { label: "partial losses" });
-  run(shader, "add_rows", { targets, row_losses: losses, partial }, { threads: lanes, params });
+  run(shader, "add_rows", { targets, row_losses: losses, partial }, { threads: lanes, loops: rows / 128, params });
   const meanAndCount = empty(gpu, [2], { label: "loss and count" });
   run(shader, "mean", { partials: partial, loss: meanAndCount }, { workgroups: 1, params });
   const loss = empty(gpu, [], { label: "loss" });

@@ -28,9 +28,9 @@ export function embedding(weight: Tensor, ids: Tensor): Tensor {
   run(shader, "forward", { weight, ids, y }, { threads: N * C, params });
   return record(y, [weight, ids], (dy) => {
     const links = empty(weight.gpu, [N, 2], { dtype: "u32", label: "places of ids" });
-    run(shader, "link", { ids, links }, { threads: N, params });
+    run(shader, "link", { ids, links }, { threads: N, loops: N, params });
     const dweight = fill(weight.gpu, weight.shape, 0, { label: "gradient of embedding" });
-    run(shader, "backward", { ids, chains: links, dy, d_weight: dweight }, { threads: N * C, params });
+    run(shader, "backward", { ids, chains: links, dy, d_weight: dweight }, { threads: N * C, loops: N, params });
     return [dweight, undefined];
   });
 }

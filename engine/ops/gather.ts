@@ -34,7 +34,7 @@ export function gather(x: Tensor, axis: number, index: Tensor): Tensor {
   run(shader, "forward", { x, index, y }, { threads: y.size, params });
   return record(y, [x, index], (dy) => {
     const dx = empty(x.gpu, x.shape, { label: "gradient of gather" });
-    run(shader, "backward", { index, dy, dx }, { threads: x.size, params });
+    run(shader, "backward", { index, dy, dx }, { threads: x.size, loops: params.K, params });
     return [dx, undefined];
   });
 }

@@ -100,9 +100,7 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
       sameShape(part.shape.with(along, 0), first.shape.with(along, 0));
     if (!agrees) {
       throw new WeftError(
-        `Cannot run concat along axis ${along} as one part is ${first.dtype} ${
-          formatShape(first.shape)
-        } and another ` +
+        `Cannot run concat along axis ${along} as one part is ${first.dtype} ${formatShape(first.shape)} and another ` +
           `${part.dtype} ${formatShape(part.shape)}: all other dimensions and the types must agree`,
       );
     }
@@ -132,9 +130,7 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
     parts,
     (dy) =>
       parts.map((part, i) =>
-        part.requiresGrad
-          ? slice(dy, { axis: along, start: starts[i], end: starts[i] + part.shape[along] })
-          : undefined
+        part.requiresGrad ? slice(dy, { axis: along, start: starts[i], end: starts[i] + part.shape[along] }) : undefined
       ),
   );
 }

@@ -32,9 +32,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   for (const [name, operand] of [["a", a], ["b", b]] as const) {
     if (operand.shape.length < 2 || operand.dtype !== "f32") {
       throw new WeftError(
-        `Cannot run matmul as ${name} is ${operand.dtype} ${
-          formatShape(operand.shape)
-        }: it must be f32 with 2 or ` +
+        `Cannot run matmul as ${name} is ${operand.dtype} ${formatShape(operand.shape)}: it must be f32 with 2 or ` +
           `more dimensions`,
       );
     }
@@ -96,6 +94,7 @@ function multiply(
     c,
   }, {
     workgroups,
+    loops: K,
     params: {
       M: paddedM,
       N: paddedN,

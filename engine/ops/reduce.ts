@@ -101,8 +101,13 @@ function reduce(
   };
   const [kept, reduced] = [pick(false), pick(true)];
   const outputs = sizeOf(shape), count = x.size / Math.max(1, outputs);
+  const longest = 32_768; // of a loop: well within Gpu.loopLimit
   // Enough invocations to fill a GPU, each with enough to do.
-  const stretches = Math.max(1, Math.min(Math.ceil(8192 / Math.max(1, outputs)), Math.ceil(count / 64)));
+  const stretches = Math.max(
+    1,
+    Math.min(Math.ceil(8192 / Math.max(1, outputs)), Math.ceil(count / 64)),
+    Math.ceil(count / longest),
+  );
   const chunk = Math.max(1, Math.ceil(count / stretches));
   const params = {
     outputs,

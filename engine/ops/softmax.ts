@@ -26,7 +26,7 @@ function alongAxis(op: string, x: Tensor, axis: number, log: boolean): Tensor {
 
 function lastAxis(op: string, x: Tensor, log: boolean): Tensor {
   const C = x.shape.at(-1)!, rows = C === 0 ? 0 : x.size / C;
-  const launch = { threads: rows, params: { rows, C }, constants: { LOG: log ? 1 : 0 } };
+  const launch = { threads: rows, loops: 2 * C, params: { rows, C }, constants: { LOG: log ? 1 : 0 } };
   const y = empty(x.gpu, x.shape, { label: `${op} output` });
   run(shader, "forward", { x, y }, launch);
   return record(y, [x], (dy) => {

@@ -1,6 +1,6 @@
-import type { DType, HostTensor } from "./host_tensor.ts";
-import { formatShape, sizeOf } from "./shape.ts";
-import { WeftError } from "./weft_error.ts";
+import type { DType, HostTensor } from "../engine/host_tensor.ts";
+import { formatShape, sizeOf } from "../engine/shape.ts";
+import { WeftError } from "../engine/weft_error.ts";
 
 /** What a safetensors file holds. */
 export interface SafetensorsContents {
