@@ -56,7 +56,6 @@ export {
 } from "./engine/tensor.ts";
 export { record, recording, Scope, type ScopeOptions } from "./engine/scope.ts";
 export { backward, type BackwardOptions } from "./engine/backward.ts";
-export { measurePeaks, type Peaks } from "./engine/peaks.ts";
 export { type NormalOptions, pcg4d, randomNormals, RandomStream, randomU32, randomUniform } from "./engine/random.ts";
 export {
   encodeSafetensors,

@@ -20,11 +20,8 @@ export function parseCommandLine(
   args: readonly string[],
   options: { readonly words?: number } = {},
 ): CommandLine {
-  for (const arg of args) {
-    if (/^-[^-\d]/.test(arg) && arg !== "-h") {
-      throw new WeftError(`${arg} is not known: flags are written --name=value`);
-    }
-  }
+  const strange = args.find((arg) => arg.startsWith("-") && arg !== "-h" && !/^--[a-z]\w*(-\w+)*(=|$)/s.test(arg));
+  if (strange !== undefined) throw new WeftError(`${strange} is not known: flags are written --name=value`);
   const negated = args.find((arg) => arg.startsWith("--no-"));
   if (negated !== undefined) {
     throw new WeftError(`${negated} is not known: write --${negated.slice(5).replace(/=.*/, "")}=false`);

@@ -9,6 +9,8 @@ export function formatDuration(seconds: number): string {
 /** A number with three digits and a unit: `950`, `12.3k`, `1.50M`, `67.0G`. */
 export function formatCount(count: number): string {
   const units = ["", "k", "M", "G", "T"];
-  const power = count < 1000 ? 0 : Math.min(Math.floor(Math.log10(count) / 3), units.length - 1);
-  return power === 0 ? String(Math.round(count)) : (count / 1000 ** power).toPrecision(3) + units[power];
+  let value = count, power = 0;
+  // From 999.5 on a value would be rounded to 1000, which is 1.00 of the next unit.
+  for (; value >= 999.5 && power < units.length - 1; power++) value /= 1000;
+  return (power === 0 || value >= 999.5 ? String(Math.round(value)) : value.toPrecision(3)) + units[power];
 }

@@ -1,4 +1,4 @@
-import { measurePeaks } from "../engine/peaks.ts";
+import { measurePeaks } from "./peaks.ts";
 import { resolveOptions } from "../train/options.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { formatCount } from "./format.ts";

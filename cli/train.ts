@@ -1,5 +1,5 @@
 import type { Gpu } from "../engine/gpu.ts";
-import { measureFlops } from "../engine/peaks.ts";
+import { measureFlops } from "./peaks.ts";
 import { RandomStream } from "../engine/random.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import { Bigram } from "../model/bigram.ts";

@@ -20,7 +20,7 @@ export async function readYamlConfig(path: string): Promise<Record<string, unkno
   try {
     value = parse(text);
   } catch (error) {
-    throw new WeftError(`${path} is not YAML: ${(error as Error).message.split("\n")[0]}`);
+    throw new WeftError(`${path} is not YAML: ${(error as Error).message.split("\n")[0].replace(/:$/, "")}`);
   }
   if (value === null || value === undefined) return {};
   if (typeof value !== "object" || Array.isArray(value)) {

@@ -87,3 +87,24 @@ Deno.test("what the cache holds must have the right hash", async () => {
     assertEquals(await Deno.readTextFile(`${cacheDir}/tinyshakespeare.txt`), "damaged");
   });
 });
+
+Deno.test("a good download is kept and not fetched again", async () => {
+  const text = "First Citizen:\n", bytes = new TextEncoder().encode(text);
+  const sha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  await serving(() => new Response(text), async (url, requests, cacheDir) => {
+    const { lines, log } = sink(), options = { cacheDir: `${cacheDir}/new`, url, sha256, log };
+    assertEquals(await loadCorpus("shakespeare", options), { text, name: "Tiny Shakespeare" });
+    assertEquals(lines, [`downloading Tiny Shakespeare to ${cacheDir}/new/tinyshakespeare.txt`]);
+    assertEquals(await loadCorpus("", options), { text, name: "Tiny Shakespeare" });
+    assertEquals([requests(), lines.length], [1, 1]);
+    assertEquals([...Deno.readDirSync(`${cacheDir}/new`)].map(({ name }) => name), ["tinyshakespeare.txt"]);
+  });
+});
+
+Deno.test("a wrong text that nobody asked for by name is reported, and another serves", async () => {
+  await serving(() => new Response("not Shakespeare"), async (url, _requests, cacheDir) => {
+    const { lines, log } = sink();
+    assertEquals((await loadCorpus("", { cacheDir, url, log })).name, "deno types");
+    assertEquals(lines[1].includes("sent 15 bytes with SHA-256"), true, lines[1]);
+  });
+});

@@ -3,7 +3,7 @@ import { WeftError } from "../mod.ts";
 import { readYamlConfig } from "../cli/yaml_config.ts";
 import { nearestName } from "../train/nearest_name.ts";
 import { describeOptions } from "../train/options.ts";
-import { cpuPreset, gpuPreset, resolveTrainConfig, trainOptions } from "../train/train_config.ts";
+import { configMarkdown, cpuPreset, gpuPreset, resolveTrainConfig, trainOptions } from "../train/train_config.ts";
 
 const resolve = (values: Record<string, unknown>) => resolveTrainConfig([{ source: "flags", values }]);
 
@@ -55,9 +55,34 @@ Deno.test("help names every key with its default", () => {
   const lines = describeOptions(trainOptions).split("\n");
   assertEquals(lines.length, Object.keys(trainOptions).length);
   assertEquals(
-    lines.find((line) => line.includes("--block_size="))?.endsWith("longest context, in tokens [64]"),
+    lines.find((line) => line.includes("--block_size="))?.endsWith(
+      "longest context, in tokens; a whole number from 1 [64]",
+    ),
     true,
   );
+});
+
+Deno.test("what is left out is nanoGPT's model for a CPU", () => {
+  const preset = resolve(cpuPreset);
+  assertEquals(resolve({}), preset);
+  const { n_layer, n_head, n_embd, block_size, batch_size, dropout, bias } = preset;
+  assertEquals([n_layer, n_head, n_embd, block_size, batch_size, dropout, bias], [4, 4, 128, 64, 12, 0, false]);
+  const { learning_rate, min_lr, max_iters, lr_decay_iters, warmup_iters, beta2 } = preset;
+  assertEquals(
+    [learning_rate, min_lr, max_iters, lr_decay_iters, warmup_iters, beta2],
+    [1e-3, 1e-4, 2000, 2000, 100, 0.99],
+  );
+});
+
+Deno.test("the table for the README has every key", () => {
+  const lines = configMarkdown().split("\n");
+  assertEquals(lines.length, Object.keys(trainOptions).length + 2);
+  assertEquals(lines[0], "| key | default | allowed | meaning |");
+  assertEquals(
+    lines.find((line) => line.startsWith("| `dropout` ")),
+    "| `dropout` | `0` | a number from 0 to below 1 | probability of dropout while training |",
+  );
+  for (const line of lines) assertEquals(line.match(/(?<!\\)\|/g)?.length, 5, line);
 });
 
 Deno.test("the nearest name is near", () => {

@@ -19,6 +19,8 @@ export interface CorpusOptions {
   readonly log: (line: string) => void;
   /** Where Tiny Shakespeare is downloaded from. Default: its home. */
   readonly url?: string;
+  /** What the download must hash to. Default: Tiny Shakespeare's SHA-256. */
+  readonly sha256?: string;
 }
 
 /**
@@ -35,17 +37,15 @@ export async function loadCorpus(
     return { text: await readTextFile(dataset), name: dataset };
   }
   const cached = `${options.cacheDir}/${tinyShakespeare.file}`;
-  const name = "Tiny Shakespeare";
+  const name = "Tiny Shakespeare", expected = options.sha256 ?? tinyShakespeare.sha256;
   const stored = await Deno.readFile(cached).catch(() => undefined);
-  if (stored && await sha256(stored) === tinyShakespeare.sha256) {
+  if (stored && await sha256(stored) === expected) {
     return { text: new TextDecoder().decode(stored), name };
   }
   try {
     options.log(`downloading ${name} to ${cached}`);
-    const bytes = await download(options.url ?? tinyShakespeare.url);
-    await Deno.mkdir(options.cacheDir, { recursive: true });
-    await Deno.writeFile(`${cached}.new`, bytes);
-    await Deno.rename(`${cached}.new`, cached);
+    const bytes = await download(options.url ?? tinyShakespeare.url, expected);
+    await store(cached, bytes).catch((error) => options.log(`it cannot be kept in ${cached}: ${error.message}`));
     return { text: new TextDecoder().decode(bytes), name };
   } catch (error) {
     const reason = (error as Error).message.replaceAll(/\s*\n\s*/g, " ");
@@ -57,14 +57,24 @@ export async function loadCorpus(
   }
 }
 
-async function download(url: string): Promise<Uint8Array<ArrayBuffer>> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(60_000) });
+async function store(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  await Deno.mkdir(path.replace(/[^/]*$/, ""), { recursive: true });
+  await Deno.writeFile(`${path}.new`, bytes);
+  await Deno.rename(`${path}.new`, path);
+}
+
+async function download(url: string, expected: string): Promise<Uint8Array<ArrayBuffer>> {
+  // A network that swallows packets is found out soon; a slow one may take its time over the text.
+  const silent = new AbortController();
+  const timer = setTimeout(() => silent.abort(new Error(`${url} does not answer within 20 s`)), 20_000);
+  const signal = AbortSignal.any([silent.signal, AbortSignal.timeout(60_000)]);
+  const response = await fetch(url, { signal }).finally(() => clearTimeout(timer));
   if (!response.ok) throw new Error(`${url} answers ${response.status} ${response.statusText}`);
   const bytes = new Uint8Array(await response.arrayBuffer());
   const hash = await sha256(bytes);
-  if (hash !== tinyShakespeare.sha256) {
+  if (hash !== expected) {
     throw new Error(
-      `${url} sent ${bytes.length} bytes with SHA-256 ${hash} instead of ${tinyShakespeare.sha256}`,
+      `${url} sent ${bytes.length} bytes with SHA-256 ${hash} instead of ${expected}`,
     );
   }
   return bytes;

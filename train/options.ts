@@ -22,7 +22,8 @@ export interface OptionSpec {
 /** Options by name. */
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
-type ValueOf<S extends OptionSpec> = S["type"] extends "int" | "real" ? number
+/** The type of the values of an option. */
+export type ValueOf<S extends OptionSpec> = S["type"] extends "int" | "real" ? number
   : S["type"] extends "bool" ? boolean
   : S["choices"] extends readonly string[] ? S["choices"][number]
   : string;
@@ -67,13 +68,9 @@ export function resolveOptions<T extends OptionTable>(
 /** The table as lines of help, aligned. */
 export function describeOptions(table: OptionTable): string {
   const rows = Object.entries(table).map(([name, spec]) => {
-    const allowed = describeAllowed(spec);
-    const standard = spec.default === undefined || spec.default === "" ? "" : ` [${spec.default}]`;
-    return [
-      `--${name}=${spec.choices ? spec.choices.join("|") : spec.type}`,
-      `${spec.help}${standard}`,
-      allowed,
-    ];
+    const range = spec.min === undefined && spec.max === undefined ? "" : `; ${describeAllowed(spec)}`;
+    const standard = spec.default === undefined || spec.default === "" ? "" : ` [${JSON.stringify(spec.default)}]`;
+    return [`--${name}=${spec.choices ? spec.choices.join("|") : spec.type}`, spec.help + range + standard];
   });
   const width = Math.max(...rows.map(([head]) => head.length)) + 2;
   return rows.map(([head, help]) => `  ${head.padEnd(width)}${help}`).join("\n");
@@ -95,7 +92,7 @@ export function describeAllowed(spec: OptionSpec): string {
 function parseValue(what: string, spec: OptionSpec, given: unknown): number | boolean | string {
   const value = typeof given === "string" ? fromText(spec, given.trim(), given) : given;
   if (!isAllowed(spec, value)) {
-    const shown = typeof given === "string" && value !== undefined ? given : JSON.stringify(given);
+    const shown = typeof value === "number" ? String(given) : JSON.stringify(given);
     throw new WeftError(`${what} is ${shown}: it must be ${describeAllowed(spec)}`);
   }
   return value;

@@ -1,5 +1,5 @@
 import { WeftError } from "../engine/weft_error.ts";
-import { type OptionLayer, type OptionValues, resolveOptions } from "./options.ts";
+import { describeAllowed, type OptionLayer, type OptionSpec, type OptionValues, resolveOptions } from "./options.ts";
 
 /**
  * Every key of a training configuration: its type, default, range and one line of help. Files, flags, `--help`, the
@@ -30,8 +30,8 @@ export const trainOptions = {
   activation: {
     type: "string",
     choices: ["gelu_tanh", "gelu_erf"],
-    default: "gelu_tanh",
-    help: "which GELU",
+    default: "gelu_erf",
+    help: "which GELU; nanoGPT trains with erf, GPT-2 with tanh",
   },
   dropout: { type: "real", default: 0, min: 0, below: 1, help: "probability of dropout while training" },
   batch_size: { type: "int", default: 12, min: 1, help: "sequences of a micro-batch" },
@@ -133,4 +133,14 @@ export function resolveTrainConfig(layers: readonly OptionLayer[]): TrainConfig 
     throw new WeftError(`min_lr is ${min_lr}: it must not be above learning_rate, ${learning_rate}`);
   }
   return config;
+}
+
+/** Every key as a row of a Markdown table: name, default, what is allowed, meaning. */
+export function configMarkdown(): string {
+  const rows = Object.entries<OptionSpec>(trainOptions).map(([name, spec]) => {
+    const standard = spec.default === "" ? "" : `\`${spec.default}\``;
+    return [`\`${name}\``, standard, describeAllowed(spec), spec.help];
+  });
+  const lines = [["key", "default", "allowed", "meaning"], ["---", "---", "---", "---"], ...rows];
+  return lines.map((cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`).join("\n");
 }

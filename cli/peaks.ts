@@ -1,9 +1,9 @@
 import source from "../shaders/peaks.wgsl" with { type: "text" };
-import type { Gpu } from "./gpu.ts";
-import { defineShader } from "./kernel.ts";
-import { run } from "./run.ts";
-import { Scope } from "./scope.ts";
-import { empty } from "./tensor.ts";
+import type { Gpu } from "../engine/gpu.ts";
+import { defineShader } from "../engine/kernel.ts";
+import { run } from "../engine/run.ts";
+import { Scope } from "../engine/scope.ts";
+import { empty } from "../engine/tensor.ts";
 
 const shader = defineShader("peaks.wgsl", source);
 
