@@ -21,6 +21,13 @@ Deno.test("values stay as they are written", () => {
 
 Deno.test("what cannot be meant is refused", () => {
   assertThrows(() => parseCommandLine(["--a=1", "--a=2"]), WeftError, "--a is given twice");
+  for (const strange of ["--_=1", "--__proto__=1", "-5", "--a.b=1", "--", "--=1"]) {
+    assertThrows(
+      () => parseCommandLine([strange]),
+      WeftError,
+      `${strange} is not known: flags are written --name=value`,
+    );
+  }
   assertThrows(
     () => parseCommandLine(["-n=2"]),
     WeftError,
