@@ -203,7 +203,7 @@ async function train(gpu: Gpu, config: TrainConfig, run: Run, progress: Progress
         progress.update(`${stepLine(report, flopsPerToken / peak)}  ${left} left`);
       },
       onEvaluation: async ({ step, train, validation }) => {
-        const improved = validation < best.validation;
+        const improved = step > 0 && validation < best.validation; // at step 0 nothing is learned that could be saved
         if (improved) best.validation = validation;
         progress.print(
           `step ${step}: train loss ${train.toFixed(4)}, validation loss ${validation.toFixed(4)}${
@@ -211,7 +211,7 @@ async function train(gpu: Gpu, config: TrainConfig, run: Run, progress: Progress
           }`,
         );
         if (config.sample_tokens > 0) progress.print(await sampleText(model, tokenizer, config));
-        if (step === 0) return; // nothing is learned yet that could be lost
+        if (step === 0) return;
         await save("last");
         if (improved || config.always_save_checkpoint) await save("best");
       },

@@ -47,17 +47,6 @@ Deno.test("a write that fails leaves what was there and says so", async () => {
   await Deno.remove(root, { recursive: true });
 });
 
-Deno.test("a full disk leaves what was there", async () => {
-  // /dev/full answers every write as a full disk does.
-  const root = await Deno.makeTempDir(), path = `${root}/last`;
-  await writeDirectory(path, writer("one"));
-  const full = async () => await Deno.writeTextFile("/dev/full", "two");
-  const error = await assertRejects(() => writeDirectory(path, full), WeftError);
-  assertEquals(error.message.includes("No space left on device"), true, error.message);
-  assertEquals(await content(path), "one");
-  await Deno.remove(root, { recursive: true });
-});
-
 Deno.test("a kill -9 at any moment leaves one whole directory", async () => {
   const root = await Deno.makeTempDir(), path = `${root}/last`;
   // Each version has two files with the same number: a mixture would show.
