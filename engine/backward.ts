@@ -120,7 +120,7 @@ class BackwardPass {
   }
 
   #addToLeaf(leaf: Tensor, grad: Tensor): void {
-    if (leaf.grad !== undefined) return accumulate(leaf.grad, grad);
+    if (leaf.grad !== undefined) return accumulate(leaf.grad, leaf.grad.storage === grad.storage ? copy(grad) : grad);
     leaf.grad = this.#holders.has(grad.storage) ? copy(grad) : grad;
     this.#holders.set(leaf.grad.storage, Infinity); // the leaf holds it for good
     // A leaf that outlives the scope keeps its gradient until zeroGrad.

@@ -125,11 +125,11 @@ export class Gpu implements Disposable {
   }
 
   /**
-   * How many rounds of loops one invocation may take in all. llvmpipe stops an invocation after 65,535, without a word
-   * and with wrong results; GPUs have no such limit.
+   * How many rounds of loops one invocation may take in its main loop. llvmpipe stops an invocation after 65,535 rounds
+   * of all its loops together, without a word and with wrong results; GPUs have no such limit.
    */
   get loopLimit(): number {
-    return /llvmpipe/i.test(this.info.description) ? 65_535 : Infinity;
+    return /llvmpipe/i.test(this.info.description) ? 65_000 : Infinity;
   }
 
   /** What the buffer pool holds. */

@@ -44,11 +44,20 @@ export class Scope implements StorageOwner, Disposable {
   #fresh: Storage[] = [];
   #paused = false;
 
-  /** Opens a scope; the one that was open before becomes its parent. Write `using scope = new Scope(gpu)`. */
+  /**
+   * Opens a scope; the one that was open before becomes its parent. Write `using scope = new Scope(gpu)`.
+   *
+   * @throws {WeftError} when it is to record inside one that records.
+   */
   constructor(gpu: Gpu, options: ScopeOptions = {}) {
     this.gpu = gpu;
     this.grad = options.grad ?? false;
     this.#parent = gpu.owner;
+    if (this.grad && this.#parent instanceof Scope && this.#parent.recording) {
+      throw new WeftError(
+        "A scope with grad cannot be opened inside another: what the outer one recorded would get no gradient",
+      );
+    }
     gpu.owner = this;
   }
 

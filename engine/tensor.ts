@@ -128,7 +128,7 @@ function typedArray(dtype: DType, buffer: ArrayBuffer): HostData {
 
 /** A tensor of the given shape whose elements are whatever the memory holds: for ops that write all of them. */
 export function empty(gpu: Gpu, shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return allocate(gpu, shape, options, true);
+  return allocate(gpu, shape, options, !options.requiresGrad);
 }
 
 function allocate(gpu: Gpu, shape: readonly number[], options: TensorOptions, transient: boolean): Tensor {

@@ -1,6 +1,6 @@
-// y = softmax(x) = exp(x − lse), or with LOG log-softmax x − lse, over the last axis; lse = log Σ exp x, computed
-// after the maximum is taken off. Backward: dx = y (dy − Σ dy · y), or with LOG dx = dy − exp(y) Σ dy.
-// x, y, dy, dx: (rows, C). One invocation per row.
+// y = softmax(x) = exp(x − m) / t, or with LOG log-softmax x − m − log t, over the last axis; m = max x, t = Σ exp(x − m).
+// Backward: dx = y (dy − s), s = Σ dy · y, or with LOG dx = dy − exp(y) s, s = Σ dy.
+// x, y, dy, dx: (rows, C). row_total and row_sum take one invocation per row, the others one per element.
 
 struct Params {
   rows: u32,
@@ -9,15 +9,16 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@group(0) @binding(3) var<storage, read> output: array<f32>;  // y, once it is computed
-@group(0) @binding(4) var<storage, read> dy: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(2) var<storage, read> y: array<f32>;
+@group(0) @binding(3) var<storage, read> dy: array<f32>;
+@group(0) @binding(4) var<storage, read> by_row: array<vec2f>;        // rows, once they are computed
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
+@group(0) @binding(6) var<storage, read_write> rows: array<vec2f>;    // (m, t) or (s, 0) of each
 
 override LOG: bool = false;
 
 @compute @workgroup_size(64)
-fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+fn row_total(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x + id.y * (groups.x * 64u);
   if (row >= p.rows) { return; }
   let at = row * p.C;
@@ -28,24 +29,30 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     largest = max(largest, x[at + c]);
     total = total * exp(before - largest) + exp(x[at + c] - largest);
   }
-  if (LOG) {
-    let log_total = log(total);
-    for (var c = 0u; c < p.C; c++) { y[at + c] = x[at + c] - largest - log_total; }
-  } else {
-    let factor = 1.0 / total;
-    for (var c = 0u; c < p.C; c++) { y[at + c] = exp(x[at + c] - largest) * factor; }
-  }
+  rows[row] = vec2f(largest, total);
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * (groups.x * 64u);
+  if (i >= p.rows * p.C) { return; }
+  let row = by_row[i / p.C];
+  if (LOG) { out[i] = x[i] - row.x - log(row.y); } else { out[i] = exp(x[i] - row.x) / row.y; }
+}
+
+@compute @workgroup_size(64)
+fn row_sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let row = id.x + id.y * (groups.x * 64u);
+  if (row >= p.rows) { return; }
+  var sum = 0.0;
+  for (var c = 0u; c < p.C; c++) { sum += dy[row * p.C + c] * select(y[row * p.C + c], 1.0, LOG); }
+  rows[row] = vec2f(sum, 0.0);
 }
 
 @compute @workgroup_size(64)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * (groups.x * 64u);
-  if (row >= p.rows) { return; }
-  let at = row * p.C;
-  var sum = 0.0;
-  for (var c = 0u; c < p.C; c++) { sum += dy[at + c] * select(output[at + c], 1.0, LOG); }
-  for (var c = 0u; c < p.C; c++) {
-    if (LOG) { dx[at + c] = dy[at + c] - exp(output[at + c]) * sum; }
-    else { dx[at + c] = output[at + c] * (dy[at + c] - sum); }
-  }
+  let i = id.x + id.y * (groups.x * 64u);
+  if (i >= p.rows * p.C) { return; }
+  let s = by_row[i / p.C].x;
+  if (LOG) { out[i] = dy[i] - exp(y[i]) * s; } else { out[i] = y[i] * (dy[i] - s); }
 }

@@ -34,8 +34,9 @@ export function nd(shape: readonly number[], at: (index: number) => number): Nd 
   return { shape, data: Float64Array.from({ length: size }, (_, i) => at(i)) };
 }
 
-/** One GPU for the tests of a file. */
+/** One GPU for the tests of a file, closed when they are over. */
 let opened: Promise<Gpu> | undefined;
+globalThis.addEventListener("unload", () => void opened?.then((gpu) => gpu.close()));
 
 /** The GPU that the tests of a file share. Without an adapter it throws: tests fail, they are not skipped. */
 export function testGpu(): Promise<Gpu> {

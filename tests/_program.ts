@@ -33,7 +33,7 @@ export async function startTask(
       ...args,
     ],
     cwd,
-    env: { NO_COLOR: "1", XDG_RUNTIME_DIR: "/tmp" },
+    env: { NO_COLOR: "1", XDG_RUNTIME_DIR: "/tmp", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -41,8 +41,13 @@ export async function startTask(
 }
 
 /** Runs a command of cli/ with the permissions of its task. */
-export async function runTask(task: string, args: readonly string[], cwd = root): Promise<Finished> {
-  return await finish(await startTask(task, args, cwd));
+export async function runTask(
+  task: string,
+  args: readonly string[],
+  cwd = root,
+  env: Record<string, string> = {},
+): Promise<Finished> {
+  return await finish(await startTask(task, args, cwd, env));
 }
 
 /** Waits for a program. */

@@ -168,20 +168,6 @@ gpuTest("nested scopes without grad are not recorded", async (gpu) => {
   x.zeroGrad();
 });
 
-gpuTest("a recorded scope inside another leaves the outer one's tape alone", async (gpu) => {
-  const x = leaf(gpu, 3);
-  using _ = new Scope(gpu, { grad: true });
-  const loss = sum(pow(x, 2));
-  {
-    using _inner = new Scope(gpu, { grad: true });
-    backward(sum(mul(x, x)));
-    assertThrows(() => backward(loss), WeftError, "inside the innermost");
-  }
-  backward(loss);
-  assertEquals([...await x.grad!.read()], [12]); // 2x from each
-  x.zeroGrad();
-});
-
 gpuTest(
   "activations are given back during backward, but the loss and what is kept can be read",
   async (gpu) => {
@@ -239,4 +225,33 @@ gpuTest("backward says what it cannot start from", (gpu) => {
   using _ = new Scope(gpu);
   assertThrows(() => backward(sum(x)), WeftError, "inside the innermost");
   return Promise.resolve();
+});
+
+gpuTest("scopes that record cannot be nested, where a gradient would be lost without a word", (gpu) => {
+  using _ = new Scope(gpu, { grad: true });
+  assertThrows(() => new Scope(gpu, { grad: true }), WeftError, "A scope with grad cannot be opened inside another");
+  using inner = new Scope(gpu); // inference inside training is fine
+  assertEquals(Scope.current(gpu), inner);
+  return Promise.resolve();
+});
+
+gpuTest("a leaf that is filled inside the scope outlives backward", async (gpu) => {
+  using _ = new Scope(gpu, { grad: true });
+  const x = fill(gpu, [2], 3, { requiresGrad: true });
+  backward(sum(mul(x, x)));
+  backward(sum(x));
+  assertEquals([...await x.grad!.read()], [7, 7]);
+});
+
+gpuTest("an operation may give one gradient to a leaf that is two of its inputs", async (gpu) => {
+  const { copy, record } = await import("../mod.ts");
+  const x = leaf(gpu, 1, 2);
+  using _ = new Scope(gpu, { grad: true });
+  const twice = record(scale(copy(x), 2), [x, x], (dy) => {
+    const share = scale(dy, 1);
+    return [share, share];
+  });
+  backward(sum(twice));
+  assertEquals([...await x.grad!.read()], [2, 2]);
+  x.zeroGrad();
 });

@@ -177,7 +177,7 @@ Deno.test("bad input is one clear line with exit code 1, and nothing is written"
   });
 });
 
-Deno.test("a damaged checkpoint, a full disk and no adapter are one clear line each", async () => {
+Deno.test("a damaged checkpoint, a folder that cannot be made and no adapter are one clear line each", async () => {
   await inFolder(async (dir) => {
     const flags = [
       "--dataset=text.txt",
@@ -203,6 +203,12 @@ Deno.test("a damaged checkpoint, a full disk and no adapter are one clear line e
     assertStringIncludes(blocked.stderr, "error: file/run cannot be made");
     assertEquals(await Deno.readTextFile(`${dir}/file`), "mine");
 
+    if (Deno.build.os === "linux") {
+      const noDriver = { DENO_WEBGPU_BACKEND: "vulkan", VK_DRIVER_FILES: "/dev/null", VK_ICD_FILENAMES: "/dev/null" };
+      const blind = await runTask("train", ["--dataset=text.txt"], dir, noDriver);
+      assertEquals([blind.code, blind.stderr.trim().split("\n").length], [1, 1], blind.stderr);
+      assertStringIncludes(blind.stderr, "error: No GPU adapter was found: on Debian or Ubuntu `apt-get install");
+    }
     const none = await runTask("generate", ["--out_dir=nowhere"], dir);
     assertEquals(
       [none.code, none.stderr.startsWith("error: nowhere holds no checkpoint")],

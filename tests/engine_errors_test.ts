@@ -131,3 +131,15 @@ gpuTest("a profile counts the dispatches of each kernel and their time", async (
   assertEquals(times[0].milliseconds > 0.01 && times[0].milliseconds < 1000, true);
   assertEquals((await gelu(x).read()).length, 100_000); // and work goes on afterwards
 });
+
+gpuTest("loops past the driver's limit are refused, where it has one", async (gpu) => {
+  const { attention, fill, layerNorm, softmax } = await import("../mod.ts");
+  using _ = new Scope(gpu);
+  const wide = fill(gpu, [1, 50_257], 0); // GPT-2's vocabulary must do
+  const [first] = await softmax(wide).read();
+  assertEquals(Math.abs(first * 50_257 - 1) < 1e-4, true);
+  if (gpu.loopLimit === Infinity) return;
+  assertThrows(() => layerNorm(fill(gpu, [1, 21_845], 0), fill(gpu, [21_845], 1)), WeftError, "this driver stops at");
+  const x = fill(gpu, [1, 1, 978, 128], 0);
+  assertThrows(() => attention(x, x, x), WeftError, "Cannot run attention.wgsl/forward on llvmpipe");
+});

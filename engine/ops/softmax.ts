@@ -26,12 +26,17 @@ function alongAxis(op: string, x: Tensor, axis: number, log: boolean): Tensor {
 
 function lastAxis(op: string, x: Tensor, log: boolean): Tensor {
   const C = x.shape.at(-1)!, rows = C === 0 ? 0 : x.size / C;
-  const launch = { threads: rows, loops: 2 * C, params: { rows, C }, constants: { LOG: log ? 1 : 0 } };
+  const shared = { params: { rows, C }, constants: { LOG: log ? 1 : 0 } };
+  const byRow = { ...shared, threads: rows, loops: C }, byElement = { ...shared, threads: x.size };
+  const totals = empty(x.gpu, [rows, 2], { label: `row totals of ${op}` });
+  run(shader, "row_total", { x, rows: totals }, byRow);
   const y = empty(x.gpu, x.shape, { label: `${op} output` });
-  run(shader, "forward", { x, y }, launch);
+  run(shader, "forward", { x, by_row: totals, out: y }, byElement);
   return record(y, [x], (dy) => {
+    const sums = empty(x.gpu, [rows, 2], { label: `row sums of ${op}` });
+    run(shader, "row_sum", { y, dy, rows: sums }, byRow);
     const dx = empty(x.gpu, x.shape, { label: `gradient of ${op}` });
-    run(shader, "backward", { output: y, dy, dx }, launch);
+    run(shader, "backward", { y, dy, by_row: sums, out: dx }, byElement);
     return [dx];
   });
 }
