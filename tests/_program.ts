@@ -21,6 +21,7 @@ export async function startTask(
   task: string,
   args: readonly string[],
   cwd = root,
+  env: Record<string, string> = {},
 ): Promise<Deno.ChildProcess> {
   return new Deno.Command(Deno.execPath(), {
     args: [
