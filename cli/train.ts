@@ -224,11 +224,8 @@ async function train(gpu: Gpu, config: TrainConfig, run: Run, progress: Progress
       );
       Deno.exitCode = 130;
     } else {
-      progress.print(
-        `done: best validation loss ${
-          best.validation.toFixed(4)
-        }; write text with: deno task generate --out_dir=${config.out_dir}`,
-      );
+      const reached = Number.isFinite(best.validation) ? `best validation loss ${best.validation.toFixed(4)}; ` : "";
+      progress.print(`done: ${reached}write text with: deno task generate --out_dir=${config.out_dir}`);
     }
   } finally {
     progress.done();

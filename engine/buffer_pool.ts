@@ -59,17 +59,15 @@ export class BufferPool {
    * @throws {WeftError} when the device cannot bind a buffer of that size.
    */
   take(bytes: number, label: string): Storage {
-    const limit = Math.min(
-      this.#device.limits.maxStorageBufferBindingSize,
-      this.#device.limits.maxBufferSize,
-    );
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
+    const limit = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / 16) * 16; // whole vec4s
     if (bytes > limit) {
       throw new WeftError(
         `Cannot allocate ${label}: it needs ${formatBytes(bytes)} in one buffer and this adapter allows ` +
           `${formatBytes(limit)}; make it ${(bytes / limit).toFixed(1)} times smaller`,
       );
     }
-    const size = Math.min(sizeClass(bytes), Math.floor(limit / 4) * 4);
+    const size = Math.min(sizeClass(bytes), limit);
     const storage = this.#free.get(size)?.shift() ?? this.#create(size, label);
     this.#stats.buffersInUse++;
     this.#stats.bytesInUse += storage.bytes;

@@ -33,8 +33,6 @@ export class Recorder {
   #profile: { set: GPUQuerySet; labels: string[]; pending: Promise<KernelTime[]>[] } | undefined;
   /** Number of the submission that is being recorded. */
   submission = 0;
-  /** Dispatches recorded so far. */
-  dispatches = 0;
 
   /** A recorder for a device. */
   constructor(device: GPUDevice) {
@@ -62,7 +60,6 @@ export class Recorder {
       pass.setBindGroup(0, this.#bindGroup(kernel, storages), [offset]);
     }
     pass.dispatchWorkgroups(grid[0], grid[1] ?? 1, grid[2] ?? 1);
-    this.dispatches++;
     for (const storage of storages) storage.usedIn = this.submission;
   }
 
@@ -84,11 +81,6 @@ export class Recorder {
     this.#ringUsed = 0;
     this.submission++;
     read?.();
-  }
-
-  /** Whether commands wait to be submitted. */
-  get pending(): boolean {
-    return this.#encoder !== undefined;
   }
 
   /**

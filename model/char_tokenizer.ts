@@ -21,9 +21,16 @@ export class CharTokenizer {
     this.#ids = new Map(characters.map((character, id) => [character, id]));
   }
 
-  /** A tokenizer for the characters that occur in a text. */
+  /**
+   * A tokenizer for the characters that occur in a text.
+   *
+   * @throws {WeftError} when the text is empty or has halves of surrogate pairs, which `toJSON` could join into one character.
+   */
   static fromText(text: string): CharTokenizer {
     if (text === "") throw new WeftError("Cannot make a tokenizer from an empty text");
+    if (!text.isWellFormed()) {
+      throw new WeftError("Cannot make a tokenizer from a text with half a surrogate pair: it must be valid Unicode");
+    }
     return new CharTokenizer([...new Set(text)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!));
   }
 

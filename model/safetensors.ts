@@ -187,6 +187,9 @@ function encodeHeader(
   const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
   let offset = 0;
   for (const [name, { dtype, shape, data }] of tensors) {
+    if (name === "__metadata__") {
+      throw new WeftError("Cannot write a tensor named __metadata__: the format keeps that name");
+    }
     if (data.length !== sizeOf(shape)) {
       throw new WeftError(`Cannot write ${name} of shape ${formatShape(shape)} with ${data.length} elements`);
     }

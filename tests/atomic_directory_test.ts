@@ -47,6 +47,54 @@ Deno.test("a write that fails leaves what was there and says so", async () => {
   await Deno.remove(root, { recursive: true });
 });
 
+Deno.test("a second rename that fails puts the previous directory back under its name", async () => {
+  const root = await Deno.makeTempDir(), path = `${root}/last`, rename = Deno.rename;
+  await writeDirectory(path, writer("one"));
+  try {
+    Deno.rename = (from, to) =>
+      from === `${path}.new` ? Promise.reject(new Error("Read-only file system (os error 30)")) : rename(from, to);
+    await assertRejects(() => writeDirectory(path, writer("two")), WeftError, "Read-only file system");
+  } finally {
+    Deno.rename = rename;
+  }
+  assertEquals(await Deno.readTextFile(`${path}/a`), "one");
+  assertEquals([...Deno.readDirSync(root)].map(({ name }) => name), ["last"]);
+  await Deno.remove(root, { recursive: true });
+});
+
+Deno.test("an old directory that cannot be removed does not make a finished write fail", async () => {
+  const root = await Deno.makeTempDir(), path = `${root}/last`, remove = Deno.remove;
+  await writeDirectory(path, writer("one"));
+  try {
+    let left = 1; // the first removal is of a stale .old before the renames
+    Deno.remove = (target, options) =>
+      String(target) === `${path}.old` && left-- < 1 ? Promise.reject(new Error("busy")) : remove(target, options);
+    await writeDirectory(path, writer("two"));
+  } finally {
+    Deno.remove = remove;
+  }
+  assertEquals(await content(path), "two");
+  await writeDirectory(path, writer("three")); // clears what was left
+  assertEquals([...Deno.readDirSync(root)].map(({ name }) => name), ["last"]);
+  await Deno.remove(root, { recursive: true });
+});
+
+Deno.test("files in folders are synced too", async () => {
+  const root = await Deno.makeTempDir(), path = `${root}/last`, open = Deno.open, opened: string[] = [];
+  try {
+    Deno.open = (file, options) => (opened.push(String(file)), open(file, options));
+    await writeDirectory(path, async (dir) => {
+      await Deno.mkdir(`${dir}/sub`);
+      await Deno.writeTextFile(`${dir}/sub/b`, "b");
+      await writer("a")(dir);
+    });
+  } finally {
+    Deno.open = open;
+  }
+  assertEquals(opened.sort(), [`${path}.new/a`, `${path}.new/sub/b`]);
+  await Deno.remove(root, { recursive: true });
+});
+
 Deno.test("a kill -9 at any moment leaves one whole directory", async () => {
   const root = await Deno.makeTempDir(), path = `${root}/last`;
   // Each version has two files with the same number: a mixture would show.
@@ -59,7 +107,7 @@ Deno.test("a kill -9 at any moment leaves one whole directory", async () => {
       if (i === 0) console.log("ready");
     }`;
   await Deno.writeTextFile(`${root}/program.ts`, program);
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < 15; round++) {
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "--no-check", "--allow-read", "--allow-write", `${root}/program.ts`, path],
       stdout: "piped",

@@ -39,6 +39,10 @@ Deno.test("a tokenizer goes through JSON", () => {
   }
 });
 
+Deno.test("a text with half a surrogate pair makes no tokenizer", () => {
+  assertThrows(() => CharTokenizer.fromText("\ud83d-\ude42"), WeftError, "half a surrogate pair");
+});
+
 Deno.test("an empty text makes no tokenizer", () => {
   assertThrows(() => CharTokenizer.fromText(""), WeftError, "empty text");
 });

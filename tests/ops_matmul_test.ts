@@ -1,6 +1,6 @@
 import { assertThrows } from "@std/assert";
 import { mat4 } from "wgpu-matrix";
-import { fill, matmul, randomNormals, Scope, tensor, WeftError } from "../mod.ts";
+import { fill, Gpu, matmul, randomNormals, Scope, tensor, WeftError } from "../mod.ts";
 import { checkOp, checkPastLimit, expectClose, gpuTest } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
@@ -44,6 +44,24 @@ checkOp("matmul of a matrix with itself", {
   inputs: [{ shape: [6, 6] }],
   run: (x) => matmul(x, x),
   reference: (x) => ref.matmul(x, x),
+});
+
+gpuTest("the tiles for GPUs compute the same on this adapter", async (shared) => {
+  using gpu = await Gpu.open();
+  Object.defineProperty(gpu, "isCpu", { value: !shared.isCpu });
+  using _ = new Scope(gpu);
+  using __ = new Scope(shared);
+  for (const [M, N, K] of [...sizes, [200, 300, 40]]) {
+    for (const [transposeA, transposeB] of [[false, false], [false, true], [true, false]]) {
+      const [a, b] = [M * K, K * N].map((size, stream) => randomNormals(size, { seed: M + N, stream }));
+      const product = (on: Gpu) =>
+        matmul(tensor(on, a, transposeA ? [K, M] : [M, K]), tensor(on, b, transposeB ? [N, K] : [K, N]), {
+          transposeA,
+          transposeB,
+        }).read();
+      expectClose(`${M} × ${N} × ${K}`, await product(gpu), await product(shared), 1e-6);
+    }
+  }
 });
 
 gpuTest("matmul agrees with wgpu-matrix's mat4 product", async (gpu) => {

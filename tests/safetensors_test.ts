@@ -138,6 +138,16 @@ Deno.test("a file cut off anywhere is refused", () => {
   }
 });
 
+Deno.test("a tensor that could not be read back is not written", () => {
+  const scalar: HostTensor = { dtype: "f32", shape: [], data: new Float32Array(1) };
+  assertThrows(() => encodeSafetensors(new Map([["__metadata__", scalar]])), WeftError, "the format keeps that name");
+  assertThrows(
+    () => encodeSafetensors(new Map([["w", { ...scalar, shape: [2] }]])),
+    WeftError,
+    "of shape (2) with 1 elements",
+  );
+});
+
 Deno.test("a file that is missing is named", async () => {
   await assertRejects(
     () => readSafetensorsFile("/no/such.safetensors"),

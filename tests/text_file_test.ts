@@ -25,6 +25,9 @@ Deno.test("a file that is not UTF-8 is refused with the offset of the first bad 
     [bytes(0xe9, 0x61), 0], // Latin-1
     [bytes(0x61, 0xe2, 0x82), 1], // cut off
     [bytes(0xef, 0xbb, 0xbf, 0x61, 0xc0, 0x80), 4], // after a byte order mark, overlong
+    [bytes(0x61, 0xef, 0x62), 1], // ï in Latin-1: the byte that U+FFFD begins with
+    [bytes(0x61, 0xef, 0xbf), 1], // cut off in what could be U+FFFD
+    [bytes(0xef, 0xbf, 0xbd, 0xff), 3], // after a U+FFFD that is meant
   ];
   for (const [content, offset] of cases) {
     await assertRejects(

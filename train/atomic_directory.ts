@@ -13,7 +13,7 @@ export async function writeDirectory(
 ): Promise<void> {
   const fresh = `${path}.new`, old = `${path}.old`;
   try {
-    if (!await exists(path) && await exists(old)) await Deno.rename(old, path); // mend what a kill left
+    await mend(path, old); // what a kill left
     await removeIfThere(fresh);
     await Deno.mkdir(fresh, { recursive: true });
     await write(fresh);
@@ -21,9 +21,10 @@ export async function writeDirectory(
     await removeIfThere(old);
     if (await exists(path)) await Deno.rename(path, old);
     await Deno.rename(fresh, path);
-    await removeIfThere(old);
+    await removeIfThere(old).catch(() => {}); // the new one is in place, and the next write tries again
   } catch (error) {
-    await removeIfThere(fresh).catch(() => {}); // the first error is the one to tell
+    await mend(path, old).catch(() => {}); // the first error is the one to tell
+    await removeIfThere(fresh).catch(() => {});
     if (error instanceof WeftError) throw error;
     throw new WeftError(
       `${path} cannot be written, and what was there is as it was: ${(error as Error).message}`,
@@ -37,9 +38,15 @@ export async function findDirectory(path: string): Promise<string | undefined> {
   return await exists(`${path}.old`) ? `${path}.old` : undefined;
 }
 
+/** Puts the previous directory back when its name is empty because only the first of the two renames was done. */
+async function mend(path: string, old: string): Promise<void> {
+  if (!await exists(path) && await exists(old)) await Deno.rename(old, path);
+}
+
 /** Waits until the disk has the contents of each file, so that a rename cannot overtake them. */
 async function syncFiles(directory: string): Promise<void> {
-  for await (const { name, isFile } of Deno.readDir(directory)) {
+  for await (const { name, isFile, isDirectory } of Deno.readDir(directory)) {
+    if (isDirectory) await syncFiles(`${directory}/${name}`);
     if (!isFile) continue;
     using file = await Deno.open(`${directory}/${name}`, { read: true, write: true });
     await file.sync();

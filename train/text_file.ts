@@ -33,10 +33,14 @@ function decodeUtf8(path: string, bytes: Uint8Array<ArrayBuffer>): string {
   }
 }
 
-/** The longest valid prefix ends where decoding with replacement first differs from the bytes. */
+/** Where the first sequence begins that decoding replaces by U+FFFD although the file does not spell U+FFFD. */
 function firstBadByte(bytes: Uint8Array<ArrayBuffer>): number {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  const again = new TextEncoder().encode(decoder.decode(bytes));
-  const at = bytes.findIndex((byte, i) => byte !== again[i]);
-  return at < 0 ? bytes.length : at;
+  const encoder = new TextEncoder();
+  let at = 0;
+  for (const character of new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)) {
+    const again = encoder.encode(character); // compared whole: EF alone begins like U+FFFD's own EF BF BD
+    if (again.some((byte, i) => byte !== bytes[at + i])) return at;
+    at += again.length;
+  }
+  return at;
 }
