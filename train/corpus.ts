@@ -48,7 +48,8 @@ export async function loadCorpus(
     await store(cached, bytes).catch((error) => options.log(`it cannot be kept in ${cached}: ${error.message}`));
     return { text: new TextDecoder().decode(bytes), name };
   } catch (error) {
-    const reason = (error as Error).message.replaceAll(/\s*\n\s*/g, " ");
+    const { message, cause } = error as Error;
+    const reason = (cause instanceof Error ? `${message}: ${cause.message}` : message).replaceAll(/\s*\n\s*/g, " ");
     if (dataset === "shakespeare") {
       throw new WeftError(`${name} cannot be had: ${reason}; give a text file with --dataset=PATH`);
     }
