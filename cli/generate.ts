@@ -40,7 +40,7 @@ ${describeOptions(options)}`;
 
 /** `deno task generate`. */
 export async function generateCommand(args: string[]): Promise<void> {
-  const { flags, help: wantsHelp } = parseCommandLine(args);
+  const { flags, help: wantsHelp } = parseCommandLine(args, { options });
   if (wantsHelp) return console.log(help);
   const values = resolveOptions(options, [{ source: "command line", values: flags }]);
   const directory = await findDirectory(`${values.out_dir}/best`) ? "best" : "last";

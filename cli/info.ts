@@ -1,15 +1,17 @@
 import { measurePeaks } from "./peaks.ts";
-import { resolveOptions } from "../train/options.ts";
+import { describeOptions, resolveOptions } from "../train/options.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { formatCount } from "./format.ts";
 import { openGpu } from "./open_gpu.ts";
 import { runCommand } from "./run_command.ts";
 
+const options = { json: { type: "bool", default: false, help: "print everything as JSON" } } as const;
+
 const help = `Shows the adapter and what it can do: limits, features, self-test, and three measured rates.
 
   deno task info [--json]
 
-  --json    print everything as JSON`;
+${describeOptions(options)}`;
 
 const shownLimits = [
   "maxBufferSize",
@@ -23,9 +25,9 @@ const shownLimits = [
 
 /** `deno task info`. */
 export async function infoCommand(args: string[]): Promise<void> {
-  const { flags, help: wantsHelp } = parseCommandLine(args);
+  const { flags, help: wantsHelp } = parseCommandLine(args, { options });
   if (wantsHelp) return console.log(help);
-  const { json } = resolveOptions({ json: { type: "bool", default: false, help: "" } }, [
+  const { json } = resolveOptions(options, [
     { source: "command line", values: flags },
   ]);
   using gpu = await openGpu(); // runs the self-test

@@ -41,7 +41,7 @@ ${describeOptions(trainOptions)}`;
 
 /** `deno task train`. */
 export async function trainCommand(args: string[]): Promise<void> {
-  const { words, flags, help: wantsHelp } = parseCommandLine(args, { words: 1 });
+  const { words, flags, help: wantsHelp } = parseCommandLine(args, { words: 1, options: trainOptions });
   if (wantsHelp) return console.log(help);
   const layers: OptionLayer[] = [];
   if (words[0] !== undefined) layers.push({ source: words[0], values: await readYamlConfig(words[0]) });
@@ -200,7 +200,7 @@ async function train(gpu: Gpu, config: TrainConfig, run: Run, progress: Progress
         warm = true;
         const each = steps > 0 ? seconds / steps : report.seconds / report.losses.length;
         const left = formatDuration(each * (config.max_iters - report.step));
-        progress.update(`${stepLine(report, flopsPerToken / peak)}  ${left} left`);
+        progress.update(stepLine(report, `${left} left`, flopsPerToken / peak));
       },
       onEvaluation: async ({ step, train, validation }) => {
         const improved = step > 0 && validation < best.validation; // at step 0 nothing is learned that could be saved
@@ -298,14 +298,16 @@ function flopsOf(model: LanguageModel): number {
   return 6 * count + 6 * n_layer * n_embd * block_size;
 }
 
-function stepLine(report: StepReport, peakSharePerTokenRate: number): string {
+/** On a terminal of 80 columns all but the last words are seen. */
+function stepLine(report: StepReport, left: string, peakSharePerTokenRate: number): string {
   const tokensPerSecond = report.tokens / report.seconds;
   return [
     `step ${report.step}`,
     `loss ${report.losses.at(-1)!.toFixed(4)}`,
     `lr ${report.lr.toExponential(2)}`,
-    `grad norm ${report.gradNorms.at(-1)!.toFixed(2)}`,
+    `norm ${report.gradNorms.at(-1)!.toFixed(2)}`,
     `${formatCount(tokensPerSecond)} tokens/s`,
+    left,
     `${(100 * tokensPerSecond * peakSharePerTokenRate).toFixed(0)} % of peak`,
   ].join("  ");
 }

@@ -115,7 +115,7 @@ export async function verifyFixture(gpu: Gpu, folder: string): Promise<Compariso
 
 /** `deno task verify`. */
 export async function verifyCommand(args: string[]): Promise<void> {
-  const { flags, help: wantsHelp } = parseCommandLine(args);
+  const { flags, help: wantsHelp } = parseCommandLine(args, { options });
   if (wantsHelp) return console.log(help);
   const { fixture, json, shaders } = resolveOptions(options, [{ source: "command line", values: flags }]);
   if (!fixture) {

@@ -19,6 +19,17 @@ Deno.test("values stay as they are written", () => {
   assertEquals([parseCommandLine(["--help"]).help, parseCommandLine(["-h"]).help], [true, true]);
 });
 
+Deno.test("a flag takes the next word, unless it stands for true", () => {
+  const options = { fixture: { type: "string", help: "" }, json: { type: "bool", help: "" } } as const;
+  const { flags, words } = parseCommandLine(["--fixture", "DIR", "--json", "a.yaml", "--fixtures", "b"], {
+    words: 2,
+    options,
+  });
+  assertEquals(flags, { fixture: "DIR", json: "true", fixtures: "true" });
+  assertEquals(words, ["a.yaml", "b"]);
+  assertEquals(parseCommandLine(["--fixture", "--json"], { options }).flags, { fixture: "true", json: "true" });
+});
+
 Deno.test("what cannot be meant is refused", () => {
   assertThrows(() => parseCommandLine(["--a=1", "--a=2"]), WeftError, "--a is given twice");
   for (const strange of ["--_=1", "--__proto__=1", "-5", "--a.b=1", "--", "--=1"]) {

@@ -5,7 +5,7 @@ const fixtures = ["gpt_bias_tanh", "gpt_nobias_erf"].map((name) => `${root}/test
 
 for (const fixture of fixtures) {
   Deno.test(`the GPT computes what PyTorch computed: ${fixture.split("/").at(-1)}`, async () => {
-    const { code, stdout, stderr } = await runTask("verify", [`--fixture=${fixture}`, "--json"]);
+    const { code, stdout, stderr } = await runTask("verify", ["--fixture", fixture, "--json"]);
     assertEquals(code, 0, stderr);
     const { passed, rows } = JSON.parse(stdout) as {
       passed: boolean;
