@@ -124,27 +124,27 @@ gpuTest("two micro-batches give the gradient of their mean", async (gpu) => {
   reference.step({ lr: 1e-2 });
   expectClose("loss and norm", report, [await loss.item(), (await reference.state.read())[0]], 1e-5);
   for (const [name, p] of twin.parameters()) {
-    // After one step Adam has moved by the sign of the gradient: only its size tells rounding apart.
-    expectClose(
-      name,
-      await accumulating.parameters().get(name)!.read(),
-      await p.read(),
-      name.endsWith("c_attn.bias") ? 0.9 : 2e-3,
-    );
+    const [one, other] = [await accumulating.parameters().get(name)!.read(), await p.read()];
+    // The key part of this bias has a zero gradient, so that Adam makes steps of its rounding noise.
+    const counts = (_: number, i: number) => !name.endsWith("c_attn.bias") || i < 16 || i >= 32;
+    expectClose(name, one.filter(counts), other.filter(counts), 2e-3);
   }
 });
 
-gpuTest("evaluation does not change the run, and tells unseen text from learned text", async (gpu) => {
-  const { model, options } = setUp(gpu);
-  const reports: [number, number][] = [];
-  await new Trainer(options).run({
-    onEvaluation: ({ step, validation }) => void reports.push([step, validation]),
-  });
-  assertEquals(reports.map(([step]) => step), [0, 10, 20, 30]);
-  assertEquals(model.training, true);
-  const expected = await evaluate(model, batches(3), { first: 60, count: 2 });
-  assertEquals(reports[3][1], expected); // the batches of an evaluation are a function of the step
-});
+gpuTest(
+  "evaluations come at their steps, leave the mode as it was, and take batches that depend on the step alone",
+  async (gpu) => {
+    const { model, options } = setUp(gpu);
+    const reports: [number, number][] = [];
+    await new Trainer(options).run({
+      onEvaluation: ({ step, validation }) => void reports.push([step, validation]),
+    });
+    assertEquals(reports.map(([step]) => step), [0, 10, 20, 30]);
+    assertEquals(model.training, true);
+    const expected = await evaluate(model, batches(3), { first: 60, count: 2 });
+    assertEquals(reports[3][1], expected); // the batches of an evaluation are a function of the step
+  },
+);
 
 gpuTest("a signal ends the run after the steps that were begun", async (gpu) => {
   const stop = new AbortController(), trainer = new Trainer(setUp(gpu).options);
