@@ -6,6 +6,8 @@ export interface Shader {
   readonly name: string;
   /** The WGSL text. */
   readonly source: string;
+  /** Files whose functions it calls: their text follows its own. */
+  readonly parts: readonly Shader[];
 }
 
 /** Numbers that specialise a shader: `override` values, and `const NAME: u32 = …; // tunable` lines. */
@@ -13,6 +15,11 @@ export type Constants = Readonly<Record<string, number>>;
 
 /** The values of a shader's `Params` struct, by field. Vectors and arrays of vectors are flat lists. */
 export type Params = Readonly<Record<string, number | readonly number[]>>;
+
+interface ShaderFile {
+  readonly name: string;
+  readonly source: string;
+}
 
 interface Binding {
   readonly index: number;
@@ -59,10 +66,10 @@ export interface Kernel {
 
 const builtin = new Set<string>();
 
-/** Names a shader file. Every op calls it once with the text that it imports. */
-export function defineShader(name: string, source: string): Shader {
+/** Names a shader file. Every op calls it once with the text that it imports, and the files that this one builds on. */
+export function defineShader(name: string, source: string, parts: readonly Shader[] = []): Shader {
   builtin.add(name);
-  return { name, source };
+  return { name, source, parts };
 }
 
 /** The names of all shader files that are loaded: what a replacement may replace. */
@@ -101,14 +108,16 @@ export class KernelCache {
     return kernel;
   }
 
-  /** The text of a shader as it is compiled: the replacement, or the built-in. */
-  sourceOf(shader: Shader): string {
-    return this.#overlay[shader.name] ?? shader.source;
+  /** The files of a shader as they are compiled, itself first: each the replacement, or the built-in. */
+  #files(shader: Shader): ShaderFile[] {
+    const own = { name: shader.name, source: this.#overlay[shader.name] ?? shader.source };
+    return [own, ...shader.parts.flatMap((part) => this.#files(part))];
   }
 
   #compile(shader: Shader, entry: string, buffers: readonly string[], constants: Constants): Kernel {
     const label = `${shader.name}/${entry}`;
-    const { source, overrides } = specialise(label, this.sourceOf(shader), constants);
+    const files = this.#files(shader);
+    const { source, overrides } = specialise(label, files.map((file) => file.source).join(""), constants);
     const parsed = parseShader(label, source);
     const bindings = buffers.map((name) => {
       const binding = parsed.bindings.get(name);
@@ -139,7 +148,7 @@ export class KernelCache {
       layout: device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: entry, constants: overrides },
     });
-    this.#check(describeFailure(label, source, module, device.popErrorScope()));
+    this.#check(describeFailure(label, files, module, device.popErrorScope()));
     return {
       id: this.#kernels.size,
       label,
@@ -158,7 +167,7 @@ export class KernelCache {
 /** Rejects with file:line:column and the source line when a shader did not compile. */
 async function describeFailure(
   label: string,
-  source: string,
+  files: readonly ShaderFile[],
   module: GPUShaderModule,
   failure: Promise<GPUError | null>,
 ): Promise<void> {
@@ -166,11 +175,13 @@ async function describeFailure(
   if (error === null) return;
   const { messages } = await module.getCompilationInfo();
   const first = messages.find((message) => message.type === "error");
-  const file = label.slice(0, label.indexOf("/"));
   if (first === undefined) throw new WeftError(`Cannot build ${label}: ${oneLine(error.message)}`);
-  const line = source.split("\n")[first.lineNum - 1]?.trim() ?? "";
+  let number = first.lineNum, at = 0;
+  const length = (file: ShaderFile): number => file.source.split("\n").length - 1;
+  while (at < files.length - 1 && number > length(files[at])) number -= length(files[at++]);
+  const line = files[at].source.split("\n")[number - 1]?.trim() ?? "";
   const what = first.message.split("\n")[0].replace(/^Shader '.*?' /, "");
-  throw new WeftError(`${file}:${first.lineNum}:${first.linePos}: ${what}: ${line}`);
+  throw new WeftError(`${files[at].name}:${number}:${first.linePos}: ${what}: ${line}`);
 }
 
 function oneLine(text: string): string {

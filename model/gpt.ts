@@ -1,9 +1,9 @@
 import type { Gpu } from "../engine/gpu.ts";
 import { selfAttention } from "../engine/ops/attention.ts";
 import { add } from "../engine/ops/binary.ts";
-import { dropout } from "../engine/ops/dropout.ts";
+import { dropout, type DropoutOptions } from "../engine/ops/dropout.ts";
 import { embedding } from "../engine/ops/embedding.ts";
-import { gelu } from "../engine/ops/gelu.ts";
+import { linear, type LinearOptions } from "../engine/ops/linear.ts";
 import { layerNorm } from "../engine/ops/norm.ts";
 import { slice } from "../engine/ops/layout.ts";
 import { matmul } from "../engine/ops/matmul.ts";
@@ -99,44 +99,40 @@ export class Gpt implements LanguageModel {
       return value;
     };
     const positions = slice(this.#weight("wpe"), { end: T });
-    let x = probe("embedding", this.#drop(add(embedding(this.#weight("wte"), ids), positions)));
+    const embedded = add(embedding(this.#weight("wte"), ids), positions), mask = this.#mask();
+    let x = probe("embedding", mask ? dropout(embedded, mask.p, mask.key) : embedded);
     for (let i = 0; i < this.config.n_layer; i++) {
-      x = probe(`h.${i}.attn`, add(x, this.#attention(this.#norm(x, `h.${i}.ln_1`), `h.${i}.attn`)));
-      x = probe(`h.${i}.mlp`, add(x, this.#perceptron(this.#norm(x, `h.${i}.ln_2`), `h.${i}.mlp`)));
+      x = probe(`h.${i}.attn`, this.#attention(x, `h.${i}`));
+      x = probe(`h.${i}.mlp`, this.#perceptron(x, `h.${i}`));
     }
     if (options.lastOnly) x = slice(x, { axis: 1, start: -1 });
     return probe("logits", matmul(this.#norm(x, "ln_f"), this.#weight("wte"), { transposeB: true }));
   }
 
   #attention(x: Tensor, name: string): Tensor {
-    const p = this.#dropout;
-    const attended = selfAttention(this.#linear(x, `${name}.c_attn`), this.config.n_head, {
-      dropout: p > 0 ? { p, key: this.random.next() } : undefined,
-    });
-    return this.#drop(this.#linear(attended, `${name}.c_proj`));
+    const qkv = this.#linear(this.#norm(x, `${name}.ln_1`), `${name}.attn.c_attn`);
+    const attended = selfAttention(qkv, this.config.n_head, { dropout: this.#mask() });
+    return this.#linear(attended, `${name}.attn.c_proj`, { residual: x, dropout: this.#mask() });
   }
 
   #perceptron(x: Tensor, name: string): Tensor {
     const form = this.config.activation === "gelu_erf" ? "erf" : "tanh";
-    return this.#drop(this.#linear(gelu(this.#linear(x, `${name}.c_fc`), form), `${name}.c_proj`));
+    const hidden = this.#linear(this.#norm(x, `${name}.ln_2`), `${name}.mlp.c_fc`, { gelu: form });
+    return this.#linear(hidden, `${name}.mlp.c_proj`, { residual: x, dropout: this.#mask() });
   }
 
-  #linear(x: Tensor, name: string): Tensor {
-    const y = matmul(x, this.#weight(name)), bias = this.#parameters.get(`${name}.bias`);
-    return bias ? add(y, bias) : y;
+  #linear(x: Tensor, name: string, options: LinearOptions = {}): Tensor {
+    return linear(x, this.#weight(name), { bias: this.#parameters.get(`${name}.bias`), ...options });
   }
 
   #norm(x: Tensor, name: string): Tensor {
     return layerNorm(x, this.#weight(name), this.#parameters.get(`${name}.bias`));
   }
 
-  #drop(x: Tensor): Tensor {
-    const p = this.#dropout;
-    return p > 0 ? dropout(x, p, this.random.next()) : x;
-  }
-
-  get #dropout(): number {
-    return this.training ? this.config.dropout ?? 0 : 0;
+  /** The next mask of dropout, if that is on. */
+  #mask(): DropoutOptions | undefined {
+    const p = this.training ? this.config.dropout ?? 0 : 0;
+    return p > 0 ? { p, key: this.random.next() } : undefined;
   }
 
   #weight(name: string): Tensor {

@@ -46,14 +46,6 @@ struct Params {
 
 override CAUSAL: bool = true;
 
-fn pcg4d(seed: vec4u) -> vec4u {
-  var s = seed * 1664525u + 1013904223u;
-  s.x += s.y * s.w; s.y += s.z * s.x; s.z += s.x * s.y; s.w += s.y * s.z;
-  s ^= s >> vec4u(16u);
-  s.x += s.y * s.w; s.y += s.z * s.x; s.z += s.x * s.y; s.w += s.y * s.z;
-  return s;
-}
-
 // 0, or 1 / (1 − drop), for the probability of query i and key j of batch and head bh: the same in all passes.
 fn dropout_factor(bh: u32, i: u32, j: u32) -> f32 {
   if (p.drop == 0.0) { return 1.0; }

@@ -2,13 +2,14 @@ import source from "../../shaders/attention.wgsl" with { type: "text" };
 import { type Constants, defineShader, type Params } from "../kernel.ts";
 import { type Launch, run } from "../run.ts";
 import { record } from "../scope.ts";
+import { pcg4d } from "../shader_parts.ts";
 import { expectShape, formatShape } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";
 import { WeftError } from "../weft_error.ts";
 import { type DropoutOptions, dropoutParams } from "./dropout.ts";
 import { reshape, slice } from "./layout.ts";
 
-const shader = defineShader("attention.wgsl", source);
+const shader = defineShader("attention.wgsl", source, [pcg4d]);
 
 /** How attention is computed. */
 export interface AttentionOptions {

@@ -2,10 +2,11 @@ import source from "../../shaders/dropout.wgsl" with { type: "text" };
 import { defineShader } from "../kernel.ts";
 import { run } from "../run.ts";
 import { record } from "../scope.ts";
+import { pcg4d } from "../shader_parts.ts";
 import { empty, type Tensor } from "../tensor.ts";
 import { WeftError } from "../weft_error.ts";
 
-const shader = defineShader("dropout.wgsl", source);
+const shader = defineShader("dropout.wgsl", source, [pcg4d]);
 
 /** What a random mask is a function of. `RandomStream.next()` gives one after the other. */
 export interface RandomKey {

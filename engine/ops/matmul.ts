@@ -1,17 +1,10 @@
-import source from "../../shaders/matmul.wgsl" with { type: "text" };
-import packSource from "../../shaders/pack.wgsl" with { type: "text" };
-import { defineShader } from "../kernel.ts";
-import { run } from "../run.ts";
+import { type Operand, product } from "../product.ts";
 import { record } from "../scope.ts";
-import { broadcastShapes, formatShape, sameShape, sizeOf, stridesOf } from "../shape.ts";
+import { broadcastShapes, formatShape, sameShape, sizeOf } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";
 import { WeftError } from "../weft_error.ts";
 import { expand, reshape } from "./layout.ts";
 import { sumTo } from "./reduce.ts";
-import { stridedCopy } from "./strided_copy.ts";
-
-const shader = defineShader("matmul.wgsl", source);
-const packShader = defineShader("pack.wgsl", packSource);
 
 /** Which operands of a matrix product are transposed. */
 export interface MatmulOptions {
@@ -71,59 +64,15 @@ function batchedMatmul(a: Tensor, b: Tensor, batch: readonly number[], tA: boole
 }
 
 /** The product without a tape. Operands have the batch dimensions, or one batch that all share. */
-function multiply(
-  a: Tensor,
-  b: Tensor,
-  batch: readonly number[],
-  transposeA: boolean,
-  transposeB: boolean,
-): Tensor {
-  const { gpu } = a;
-  const M = a.shape.at(transposeA ? -1 : -2)!, K = a.shape.at(transposeA ? -2 : -1)!;
-  const N = b.shape.at(transposeB ? -2 : -1)!;
-  const tile = gpu.isCpu ? cpuTile : gpuTile;
-  const paddedM = Math.max(tile.ROWS, Math.ceil(M / 4) * 4),
-    paddedN = Math.max(4 * tile.COLUMNS, Math.ceil(N / 4) * 4);
-  const c = empty(gpu, [...batch, paddedM, paddedN], { label: "matmul output" });
-  const tiles_m = Math.ceil(paddedM / (tile.ROWS * tile.LANES_M));
-  const tiles_n = Math.ceil(paddedN / (4 * tile.COLUMNS * tile.LANES_N));
-  const workgroups = sizeOf(batch) * tiles_m * tiles_n;
-  run(shader, "main", {
-    a: kMajor(a, M, paddedM, K, transposeA),
-    b: kMajor(b, N, paddedN, K, !transposeB),
-    c,
-  }, {
-    workgroups,
-    loops: K,
-    params: {
-      M: paddedM,
-      N: paddedN,
-      K,
-      tiles_m,
-      tiles_n,
-      a_batch: a.size === M * K ? 0 : paddedM * K / 4,
-      b_batch: b.size === N * K ? 0 : paddedN * K / 4,
-      workgroups,
-    },
-    constants: tile,
-  });
-  if (paddedM === M && paddedN === N) return c;
-  return stridedCopy("matmul", c, [...batch, M, N], stridesOf(c.shape), 0);
+function multiply(a: Tensor, b: Tensor, batch: readonly number[], tA: boolean, tB: boolean): Tensor {
+  const M = a.shape.at(tA ? -1 : -2)!, K = a.shape.at(tA ? -2 : -1)!, N = b.shape.at(tB ? -2 : -1)!;
+  const c = empty(a.gpu, [...batch, M, N], { label: "matmul output" });
+  product(c, { M, N, K, batch: sizeOf(batch), a: operand(a, tA), b: operand(b, !tB) });
+  return c;
 }
 
-/** Register tiles: a CPU adapter runs 8 lanes as one vector and wants large ones; a GPU wants full subgroups. */
-const cpuTile = { ROWS: 16, COLUMNS: 2, LANES_N: 8, LANES_M: 1 };
-const gpuTile = { ROWS: 8, COLUMNS: 1, LANES_N: 16, LANES_M: 4 };
-
-/** The operand as (…, K, padded rows): itself where it lies so, otherwise a packed copy. */
-function kMajor(x: Tensor, rows: number, padded: number, K: number, isKMajor: boolean): Tensor {
-  if (isKMajor && rows === padded) return x;
-  const vectors = padded / 4, batches = x.size / Math.max(1, rows * K), size = batches * K * vectors;
-  const packed = empty(x.gpu, [batches, K, padded], { label: "packed operand of matmul" });
-  const [step_m, step_k] = isKMajor ? [1, rows] : [K, 1];
-  run(packShader, "main", { x, packed }, {
-    threads: size,
-    params: { M: rows, K, vectors, step_m, step_k, size },
-  });
-  return packed;
+/** A matrix as the kernels read it: `kFirst` says that it is (…, K, rows), otherwise (…, rows, K). */
+export function operand(tensor: Tensor, kFirst: boolean): Operand {
+  const [outer, inner] = tensor.shape.slice(-2), size = outer * inner;
+  return { tensor, batch: tensor.size === size ? 0 : size, step: kFirst ? 1 : inner, k: kFirst ? inner : 1 };
 }

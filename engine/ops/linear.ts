@@ -1,0 +1,86 @@
+import { fusesAll, product } from "../product.ts";
+import { record, recording } from "../scope.ts";
+import { expectShape, formatShape } from "../shape.ts";
+import { empty, type Tensor } from "../tensor.ts";
+import { WeftError } from "../weft_error.ts";
+import { add } from "./binary.ts";
+import { dropout, type DropoutOptions, dropoutParams } from "./dropout.ts";
+import { gelu as applyGelu, type GeluForm, geluGradient } from "./gelu.ts";
+import { operand } from "./matmul.ts";
+import { sumTo } from "./reduce.ts";
+
+/** What a linear layer does besides: `residual + dropout(gelu(x · W + bias))`, each part if it is there. */
+export interface LinearOptions {
+  /** (N), added to each row. */
+  readonly bias?: Tensor;
+  /** Applies GELU in this form. */
+  readonly gelu?: GeluForm;
+  /** Drops elements, before the residual is added. */
+  readonly dropout?: DropoutOptions;
+  /** (…, N), added last: the residual stream. */
+  readonly residual?: Tensor;
+}
+
+/**
+ * Linear layer `x · W`: (…, K) · (K, N) → (…, N), with what comes after it done as the product is stored, where the
+ * kernel can, so that the intermediate results never cross memory.
+ *
+ * @example
+ * ```ts
+ * import { Gpu } from "../gpu.ts";
+ * import { Scope } from "../scope.ts";
+ * import { tensor } from "../tensor.ts";
+ * import { linear } from "./linear.ts";
+ *
+ * using gpu = await Gpu.open();
+ * using _ = new Scope(gpu);
+ * const x = tensor(gpu, [1, 2], [1, 2]), weight = tensor(gpu, [1, 0, 0, 1], [2, 2]);
+ * const y = linear(x, weight, { bias: tensor(gpu, [10, 20]), residual: x });
+ * console.log(await y.read()); // Float32Array [12, 24]
+ * ```
+ *
+ * @throws {WeftError} when shapes do not agree.
+ */
+export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): Tensor {
+  const { bias, gelu, residual } = options, { gpu } = x;
+  const [K, N] = weight.shape;
+  if (weight.shape.length !== 2 || x.shape.at(-1) !== K || x.dtype !== "f32") {
+    throw new WeftError(
+      `Cannot run linear as x is ${x.dtype} ${formatShape(x.shape)} and the weight is ${formatShape(weight.shape)}: ` +
+        `x must be f32 (…, K) and the weight (K, N)`,
+    );
+  }
+  const shape = [...x.shape.slice(0, -1), N], M = x.size / K;
+  if (bias) expectShape("linear", { bias }, [N]);
+  if (residual) expectShape("linear", { residual }, shape);
+  const drops = options.dropout !== undefined && options.dropout.p > 0 ? options.dropout : undefined;
+  if ((gelu || drops) && !fusesAll(gpu, M, N)) {
+    let y = linear(x, weight, { bias });
+    if (gelu) y = applyGelu(y, gelu);
+    if (drops) y = dropout(y, drops.p, drops.key);
+    return residual ? add(residual, y) : y;
+  }
+  const inputs = [x, weight, ...bias ? [bias] : [], ...residual ? [residual] : []];
+  const rows = { ...operand(x, false), batch: 0, step: K };
+  const pre = gelu && recording(gpu, inputs) ? empty(gpu, shape, { label: "input of gelu" }) : undefined;
+  const y = empty(gpu, shape, { label: "output of linear" });
+  const epilogue = { bias, gelu, pre, residual, dropout: drops && dropoutParams(drops) };
+  product(y, { M, N, K, batch: 1, a: rows, b: operand(weight, true), epilogue });
+  return record(y, inputs, (dy) => {
+    const dropped = drops ? dropout(dy, drops.p, drops.key) : dy;
+    const d = pre ? geluGradient(pre, dropped, gelu!) : dropped;
+    const gradients: (Tensor | undefined)[] = [undefined, undefined];
+    if (x.requiresGrad) {
+      const dx = gradients[0] = empty(gpu, x.shape, { label: "gradient of linear's input" });
+      product(dx, { M, N: K, K: N, batch: 1, a: { tensor: d, batch: 0, step: N, k: 1 }, b: operand(weight, false) });
+    }
+    if (weight.requiresGrad) {
+      const dw = gradients[1] = empty(gpu, weight.shape, { label: "gradient of weight" });
+      const a = { tensor: x, batch: 0, step: 1, k: K }, b = { tensor: d, batch: 0, step: 1, k: N };
+      product(dw, { M: K, N, K: M, batch: 1, a, b });
+    }
+    if (bias) gradients.push(sumTo(d, [N]));
+    if (residual) gradients.push(dy);
+    return gradients;
+  });
+}

@@ -1,0 +1,98 @@
+// C = A · B, batched: C[m, n] = Σ_k A[m, k] · B[k, n], by register tiles of 32 × 16.
+//
+// For adapters that gain nothing from workgroup memory: CPUs, above all. An invocation keeps its tile as 8 × 4 blocks of
+// 4 × 4, each a mat4x4f whose columns are rows of C, and adds to each block the outer product of four rows of A and four
+// columns of B. The lanes of a workgroup lie side by side along N, so that all of them load the same A. The text is
+// unrolled by hand: written as loops, a tile of this size no longer stays in registers on llvmpipe.
+//
+// Operands may lie in any layout: element (m, k) of A is a[a_offset + batch·a_batch + m·a_m + k·a_k], and B likewise.
+// Where four neighbours along M (or N) lie side by side at multiples of 4, one load of a vec4 brings them.
+// Beyond the edge a tile loads other elements and does not store what it computes from them. epilogue.wgsl stores.
+
+struct Params {
+  M: u32, N: u32, K: u32,
+  tiles_m: u32, tiles_n: u32,  // workgroups along M and N
+  workgroups: u32,             // in all
+  a_offset: u32, a_batch: u32, a_m: u32, a_k: u32,
+  b_offset: u32, b_batch: u32, b_n: u32, b_k: u32,
+  drop: f32, seed: u32, seed_high: u32, counter: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> a4: array<vec4f>;  // the same memory
+@group(0) @binding(3) var<storage, read> b: array<f32>;
+@group(0) @binding(4) var<storage, read> b4: array<vec4f>;  // likewise
+
+override A_VEC4: bool = false;
+override B_VEC4: bool = false;
+
+fn load_a(at: u32) -> vec4f {
+  if (A_VEC4) { return a4[at / 4u]; }
+  return vec4f(a[at], a[at + p.a_m], a[at + 2u * p.a_m], a[at + 3u * p.a_m]);
+}
+fn load_b(at: u32) -> vec4f {
+  if (B_VEC4) { return b4[at / 4u]; }
+  return vec4f(b[at], b[at + p.b_n], b[at + 2u * p.b_n], b[at + 3u * p.b_n]);
+}
+fn outer(x: vec4f, y: vec4f) -> mat4x4f { return mat4x4f(x.x * y, x.y * y, x.z * y, x.w * y); }
+
+const LANES: u32 = 8;  // tunable
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+) {
+  let tile = workgroup.x + workgroup.y * groups.x;
+  if (tile >= p.workgroups) { return; }
+  let batch = tile / (p.tiles_m * p.tiles_n);
+  let m = (tile / p.tiles_n) % p.tiles_m * 32u;
+  let n = (tile % p.tiles_n * LANES + lane.x) * 16u;
+  var at_a = p.a_offset + batch * p.a_batch + m * p.a_m;
+  var at_b = p.b_offset + batch * p.b_batch + n * p.b_n;
+  let a_rows = 4u * p.a_m;
+  let b_columns = 4u * p.b_n;
+
+  var c00 = mat4x4f(); var c01 = mat4x4f(); var c02 = mat4x4f(); var c03 = mat4x4f();
+  var c10 = mat4x4f(); var c11 = mat4x4f(); var c12 = mat4x4f(); var c13 = mat4x4f();
+  var c20 = mat4x4f(); var c21 = mat4x4f(); var c22 = mat4x4f(); var c23 = mat4x4f();
+  var c30 = mat4x4f(); var c31 = mat4x4f(); var c32 = mat4x4f(); var c33 = mat4x4f();
+  var c40 = mat4x4f(); var c41 = mat4x4f(); var c42 = mat4x4f(); var c43 = mat4x4f();
+  var c50 = mat4x4f(); var c51 = mat4x4f(); var c52 = mat4x4f(); var c53 = mat4x4f();
+  var c60 = mat4x4f(); var c61 = mat4x4f(); var c62 = mat4x4f(); var c63 = mat4x4f();
+  var c70 = mat4x4f(); var c71 = mat4x4f(); var c72 = mat4x4f(); var c73 = mat4x4f();
+  for (var k = 0u; k < p.K; k++) {
+    let b0 = load_b(at_b);
+    let b1 = load_b(at_b + b_columns);
+    let b2 = load_b(at_b + 2u * b_columns);
+    let b3 = load_b(at_b + 3u * b_columns);
+    let a0 = load_a(at_a);
+    c00 += outer(a0, b0); c01 += outer(a0, b1); c02 += outer(a0, b2); c03 += outer(a0, b3);
+    let a1 = load_a(at_a + a_rows);
+    c10 += outer(a1, b0); c11 += outer(a1, b1); c12 += outer(a1, b2); c13 += outer(a1, b3);
+    let a2 = load_a(at_a + 2u * a_rows);
+    c20 += outer(a2, b0); c21 += outer(a2, b1); c22 += outer(a2, b2); c23 += outer(a2, b3);
+    let a3 = load_a(at_a + 3u * a_rows);
+    c30 += outer(a3, b0); c31 += outer(a3, b1); c32 += outer(a3, b2); c33 += outer(a3, b3);
+    let a4 = load_a(at_a + 4u * a_rows);
+    c40 += outer(a4, b0); c41 += outer(a4, b1); c42 += outer(a4, b2); c43 += outer(a4, b3);
+    let a5 = load_a(at_a + 5u * a_rows);
+    c50 += outer(a5, b0); c51 += outer(a5, b1); c52 += outer(a5, b2); c53 += outer(a5, b3);
+    let a6 = load_a(at_a + 6u * a_rows);
+    c60 += outer(a6, b0); c61 += outer(a6, b1); c62 += outer(a6, b2); c63 += outer(a6, b3);
+    let a7 = load_a(at_a + 7u * a_rows);
+    c70 += outer(a7, b0); c71 += outer(a7, b1); c72 += outer(a7, b2); c73 += outer(a7, b3);
+    at_a += p.a_k;
+    at_b += p.b_k;
+  }
+  store(batch, m, n, c00); store(batch, m, n + 4u, c01); store(batch, m, n + 8u, c02); store(batch, m, n + 12u, c03);
+  store(batch, m + 4u, n, c10); store(batch, m + 4u, n + 4u, c11); store(batch, m + 4u, n + 8u, c12); store(batch, m + 4u, n + 12u, c13);
+  store(batch, m + 8u, n, c20); store(batch, m + 8u, n + 4u, c21); store(batch, m + 8u, n + 8u, c22); store(batch, m + 8u, n + 12u, c23);
+  store(batch, m + 12u, n, c30); store(batch, m + 12u, n + 4u, c31); store(batch, m + 12u, n + 8u, c32); store(batch, m + 12u, n + 12u, c33);
+  store(batch, m + 16u, n, c40); store(batch, m + 16u, n + 4u, c41); store(batch, m + 16u, n + 8u, c42); store(batch, m + 16u, n + 12u, c43);
+  store(batch, m + 20u, n, c50); store(batch, m + 20u, n + 4u, c51); store(batch, m + 20u, n + 8u, c52); store(batch, m + 20u, n + 12u, c53);
+  store(batch, m + 24u, n, c60); store(batch, m + 24u, n + 4u, c61); store(batch, m + 24u, n + 8u, c62); store(batch, m + 24u, n + 12u, c63);
+  store(batch, m + 28u, n, c70); store(batch, m + 28u, n + 4u, c71); store(batch, m + 28u, n + 8u, c72); store(batch, m + 28u, n + 12u, c73);
+}
