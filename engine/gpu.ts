@@ -2,7 +2,7 @@ import { BufferPool, type PoolStats, type Storage } from "./buffer_pool.ts";
 import { KernelCache, shaderNames } from "./kernel.ts";
 import { type KernelTime, Recorder } from "./recorder.ts";
 import { selfTest } from "./self_test.ts";
-import type { ProductVariant } from "./variants.ts";
+import type { AttentionVariant, ProductVariant } from "./variants.ts";
 import { WeftError } from "./weft_error.ts";
 
 /** How a GPU is opened. */
@@ -53,6 +53,8 @@ export class Gpu implements Disposable {
   readonly kernels: KernelCache;
   /** The variant of all products, for tests and measurements. Undefined: the one that suits each. */
   productVariant: ProductVariant | undefined;
+  /** The variant of all attention, likewise. */
+  attentionVariant: AttentionVariant | undefined;
   /** Owner of what is allocated now: the innermost open scope. Without one, storage stays until the GPU closes. */
   owner: StorageOwner | undefined;
   #failures: Error[] = [];

@@ -11,3 +11,9 @@ export const productVariants = [
 
 /** A way to compute a matrix product. */
 export type ProductVariant = typeof productVariants[number];
+
+/** The ways to compute attention: four queries or one per invocation. */
+export const attentionVariants = ["blocks", "rows"] as const;
+
+/** A way to compute attention. */
+export type AttentionVariant = typeof attentionVariants[number];

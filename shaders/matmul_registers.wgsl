@@ -54,6 +54,8 @@ fn main(
   var at_b = p.b_offset + batch * p.b_batch + n * p.b_n;
   let a_rows = 4u * p.a_m;
   let b_columns = 4u * p.b_n;
+  // As K, but for llvmpipe no value that it could build a kernel of its own for: it would at every change, for 20 ms.
+  let K = min(p.K, arrayLength(&a));
 
   var c00 = mat4x4f(); var c01 = mat4x4f(); var c02 = mat4x4f(); var c03 = mat4x4f();
   var c10 = mat4x4f(); var c11 = mat4x4f(); var c12 = mat4x4f(); var c13 = mat4x4f();
@@ -63,7 +65,7 @@ fn main(
   var c50 = mat4x4f(); var c51 = mat4x4f(); var c52 = mat4x4f(); var c53 = mat4x4f();
   var c60 = mat4x4f(); var c61 = mat4x4f(); var c62 = mat4x4f(); var c63 = mat4x4f();
   var c70 = mat4x4f(); var c71 = mat4x4f(); var c72 = mat4x4f(); var c73 = mat4x4f();
-  for (var k = 0u; k < p.K; k++) {
+  for (var k = 0u; k < K; k++) {
     let b0 = load_b(at_b);
     let b1 = load_b(at_b + b_columns);
     let b2 = load_b(at_b + 2u * b_columns);

@@ -1,15 +1,21 @@
-import source from "../../shaders/attention.wgsl" with { type: "text" };
+import blocksSource from "../../shaders/attention_blocks.wgsl" with { type: "text" };
+import rowsSource from "../../shaders/attention_rows.wgsl" with { type: "text" };
+import type { Gpu } from "../gpu.ts";
 import { type Constants, defineShader, type Params } from "../kernel.ts";
-import { type Launch, run } from "../run.ts";
+import { run } from "../run.ts";
 import { record } from "../scope.ts";
 import { pcg4d } from "../shader_parts.ts";
 import { expectShape, formatShape } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";
+import type { AttentionVariant } from "../variants.ts";
 import { WeftError } from "../weft_error.ts";
 import { type DropoutOptions, dropoutParams } from "./dropout.ts";
 import { reshape, slice } from "./layout.ts";
 
-const shader = defineShader("attention.wgsl", source, [pcg4d]);
+const shaders = {
+  rows: defineShader("attention_rows.wgsl", rowsSource, [pcg4d]),
+  blocks: defineShader("attention_blocks.wgsl", blocksSource, [pcg4d]),
+};
 
 /** How attention is computed. */
 export interface AttentionOptions {
@@ -34,7 +40,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const [B, H, Tq, D] = q.shape, Tk = k.shape.at(2) ?? 0;
   expectShape("attention", { k, v }, [B, H, Tk, D]);
   const strides = (T: number): Strides => ({ batch: H * T * D, head: T * D, token: D });
-  const plan = planAttention(options, { B, H, Tq, Tk, D }, {
+  const plan = planAttention(q.gpu, options, { B, H, Tq, Tk, D }, {
     q: strides(Tq),
     kv: strides(Tk),
     o: strides(Tq),
@@ -68,7 +74,7 @@ export function selfAttention(qkv: Tensor, nHead: number, options: AttentionOpti
   }
   const C = width / 3, D = C / nHead;
   const packed = { batch: T * 3 * C, head: D, token: 3 * C };
-  const plan = planAttention(options, { B, H: nHead, Tq: T, Tk: T, D }, {
+  const plan = planAttention(qkv.gpu, options, { B, H: nHead, Tq: T, Tk: T, D }, {
     q: packed,
     kv: packed,
     o: { batch: T * C, head: D, token: C },
@@ -91,15 +97,17 @@ interface Strides {
 }
 
 interface AttentionPlan {
+  readonly variant: AttentionVariant;
   readonly params: Params;
   readonly constants: Constants;
-  readonly queries: number;
-  readonly keys: number;
+  readonly heads: number;
+  readonly Tq: number;
+  readonly Tk: number;
   readonly lseShape: readonly number[];
-  readonly longest: number;
 }
 
 function planAttention(
+  gpu: Gpu,
   options: AttentionOptions,
   { B, H, Tq, Tk, D }: Record<"B" | "H" | "Tq" | "Tk" | "D", number>,
   { q, kv, o, offsets }: { q: Strides; kv: Strides; o: Strides; offsets: Record<string, number> },
@@ -110,7 +118,10 @@ function planAttention(
       `Cannot run causal attention of ${Tq} queries over ${Tk} keys: the first would see none`,
     );
   }
+  const variant = D % 4 === 0 ? gpu.attentionVariant ?? (gpu.isCpu ? "blocks" : "rows") : "rows";
+  const VECTORS = Math.ceil(D / 4), CAUSAL = causal ? 1 : 0;
   return {
+    variant,
     params: {
       heads: H,
       Tq,
@@ -122,18 +133,18 @@ function planAttention(
       scale,
       ...dropoutParams(options.dropout),
     },
-    constants: { HEAD_DIM: D, VECTORS: Math.ceil(D / 4), CAUSAL: causal ? 1 : 0 },
-    queries: B * H * Tq,
-    keys: B * H * Tk,
+    constants: { VECTORS, CAUSAL, DROPOUT: options.dropout?.p ? 1 : 0, ...variant === "rows" ? { HEAD_DIM: D } : {} },
+    heads: B * H,
+    Tq,
+    Tk,
     lseShape: [B, H, Tq],
-    longest: Math.max(Tq, Tk),
   };
 }
 
 /** Writes `o` and returns the log-sum-exp of each query's scores. */
 function forward(plan: AttentionPlan, tensors: Record<"q" | "k" | "v" | "o", Tensor>): Tensor {
   const lse = empty(tensors.o.gpu, plan.lseShape, { label: "log-sum-exp of attention" });
-  run(shader, "forward", { ...tensors, lse }, launch(plan, plan.queries));
+  launch(plan, "forward", { ...tensors, lse }, plan.Tq);
   return lse;
 }
 
@@ -144,13 +155,29 @@ function backward(
 ): void {
   const D = empty(o.gpu, plan.lseShape, { label: "row sums of dO · O" });
   const inputs = { q, k, v, d_out: dO, log_sum_exp: lse };
-  run(shader, "backward_q", { ...inputs, out: o, d_sums: D, d_q: dq }, launch(plan, plan.queries));
-  run(shader, "backward_kv", { ...inputs, d_sums_in: D, d_kv: dkv }, launch(plan, plan.keys));
+  launch(plan, "backward_q", { ...inputs, out: o, d_sums: D, d_q: dq }, plan.Tq);
+  launch(plan, "backward_kv", { ...inputs, d_sums_in: D, d_kv: dkv }, plan.Tk);
 }
 
-function launch(plan: AttentionPlan, rows: number): Launch {
-  // Short loops over a row's vectors are unrolled, longer ones were seen not to be.
-  const { VECTORS } = plan.constants, roundsEach = VECTORS <= 8 ? 1 : 2 * VECTORS + 3;
-  const loops = Math.max(plan.longest, 1) * roundsEach;
-  return { threads: rows, loops, params: { ...plan.params, rows }, constants: plan.constants };
+/** Runs a pass over `tokens` queries or keys of each head. */
+function launch(plan: AttentionPlan, entry: string, tensors: Record<string, Tensor>, tokens: number): void {
+  const { variant, params, constants, heads } = plan;
+  const longest = Math.max(plan.Tq, plan.Tk, 1);
+  if (variant === "blocks") {
+    const tiles = Math.ceil(tokens / (4 * blockLanes)), workgroups = heads * tiles;
+    run(shaders.blocks, entry, tensors, {
+      workgroups,
+      loops: longest,
+      params: { ...params, tiles, workgroups },
+      constants: { ...constants, LANES: blockLanes },
+    });
+  } else {
+    const rows = heads * tokens;
+    // Short loops over a row's vectors are unrolled, longer ones were seen not to be.
+    const loops = longest * (constants.VECTORS <= 8 ? 1 : 2 * constants.VECTORS + 3);
+    run(shaders.rows, entry, tensors, { threads: rows, loops, params: { ...params, rows }, constants });
+  }
 }
+
+/** Invocations of a workgroup in attention_blocks.wgsl: one vector of a CPU. */
+const blockLanes = 8;

@@ -45,10 +45,11 @@ struct Params {
 @group(0) @binding(12) var<storage, read_write> d_kv: array<f32>;
 
 override CAUSAL: bool = true;
+override DROPOUT: bool = false;
 
 // 0, or 1 / (1 − drop), for the probability of query i and key j of batch and head bh: the same in all passes.
 fn dropout_factor(bh: u32, i: u32, j: u32) -> f32 {
-  if (p.drop == 0.0) { return 1.0; }
+  if (!DROPOUT) { return 1.0; }
   let index = (bh * p.Tq + i) * p.Tk + j;
   let draw = f32(pcg4d(vec4u(p.seed, p.seed_high, p.counter, index)).x >> 8u) * 0x1p-24;
   return select(0.0, 1.0 / (1.0 - p.drop), draw >= p.drop);
@@ -159,7 +160,7 @@ fn backward_q(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
     let d_score = exp(score - normalizer) * (d_p * dropout_factor(bh, i, j) - d_sum);
     for (var d = 0u; d < VECTORS; d++) { sums[d] += d_score * key[d]; }
   }
-    for (var d = 0u; d < HEAD_DIM; d++) { d_q[at_q + d] = p.scale * sums[d / 4u][d % 4u]; }
+  for (var d = 0u; d < HEAD_DIM; d++) { d_q[at_q + d] = p.scale * sums[d / 4u][d % 4u]; }
 }
 
 @compute @workgroup_size(32)

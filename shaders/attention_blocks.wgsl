@@ -1,0 +1,277 @@
+// Scaled dot-product attention with an online softmax (FlashAttention, Dao et al. 2022), four queries at a time.
+//
+// For adapters that gain nothing from workgroup memory: CPUs, above all. The formulas, bindings and strides are those of
+// attention_rows.wgsl, with vec4s for elements: D is a multiple of 4. An invocation holds four queries (in
+// backward_kv: four keys) as matrices of 4 × 4, one for four elements of D, whose columns are the queries; so a row of K
+// times such a matrix adds to four scores, and each element that is loaded serves four. A workgroup's queries are of one
+// head: all its invocations read the same rows of K and V. Keys that no query of a workgroup sees are skipped.
+
+const VECTORS: u32 = 16;  // tunable: D / 4
+const LANES: u32 = 8;     // tunable
+
+struct Params {
+  heads: u32,       // H
+  Tq: u32,
+  Tk: u32,
+  tiles: u32,       // workgroups of a head
+  workgroups: u32,  // in all
+  q_batch: u32, q_head: u32, q_token: u32, q_offset: u32,
+  kv_batch: u32, kv_head: u32, kv_token: u32, k_offset: u32, v_offset: u32,
+  o_batch: u32, o_head: u32, o_token: u32,
+  dk_offset: u32, dv_offset: u32,
+  scale: f32,
+  drop: f32, seed: u32, seed_high: u32, counter: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> q: array<vec4f>;
+@group(0) @binding(2) var<storage, read> k: array<vec4f>;
+@group(0) @binding(3) var<storage, read> v: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> o: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> lse: array<f32>;     // (B, H, Tq)
+@group(0) @binding(6) var<storage, read> out: array<vec4f>;         // o, once it is computed
+@group(0) @binding(7) var<storage, read> log_sum_exp: array<f32>;   // lse, likewise
+@group(0) @binding(8) var<storage, read> d_out: array<vec4f>;
+@group(0) @binding(9) var<storage, read_write> d_sums: array<f32>;  // D, (B, H, Tq)
+@group(0) @binding(10) var<storage, read> d_sums_in: array<f32>;    // D, once it is computed
+@group(0) @binding(11) var<storage, read_write> d_q: array<vec4f>;
+@group(0) @binding(12) var<storage, read_write> d_kv: array<vec4f>;
+
+override CAUSAL: bool = true;
+override DROPOUT: bool = false;
+
+const LOWEST: f32 = -3.0e38;
+
+fn outer(x: vec4f, y: vec4f) -> mat4x4f { return mat4x4f(x.x * y, x.y * y, x.z * y, x.w * y); }
+
+// 0, or 1 / (1 − drop), for the probabilities of four queries and key j, or of query i and four keys.
+fn factor(index: u32) -> f32 {
+  let draw = f32(pcg4d(vec4u(p.seed, p.seed_high, p.counter, index)).x >> 8u) * 0x1p-24;
+  return select(0.0, 1.0 / (1.0 - p.drop), draw >= p.drop);
+}
+fn factors(first: u32, step: u32) -> vec4f {
+  if (!DROPOUT) { return vec4f(1.0); }
+  return vec4f(factor(first), factor(first + step), factor(first + 2u * step), factor(first + 3u * step));
+}
+
+// How many keys query i sees: with as many queries as keys, those up to its own place.
+fn keys_of(i: u32) -> u32 {
+  return select(p.Tk, i + 1u + p.Tk - p.Tq, CAUSAL);
+}
+fn keys_of_four(i: u32) -> vec4u {
+  return vec4u(keys_of(i), keys_of(i + 1u), keys_of(i + 2u), keys_of(i + 3u));
+}
+
+// Where the rows i … i + 3 begin; those beyond the last are the last.
+fn four_rows(offset: u32, i: u32, count: u32, step: u32) -> vec4u {
+  return vec4u(offset) + min(vec4u(i, i + 1u, i + 2u, i + 3u), vec4u(count - 1u)) * step;
+}
+
+@compute @workgroup_size(LANES)
+fn forward(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+) {
+  let group = workgroup.x + workgroup.y * groups.x;
+  if (group >= p.workgroups) { return; }
+  let bh = group / p.tiles;
+  let batch = bh / p.heads;
+  let head = bh % p.heads;
+  let first = group % p.tiles * (4u * LANES);
+  let i = first + 4u * lane.x;
+  let at_q = four_rows((p.q_offset + batch * p.q_batch + head * p.q_head) / 4u, i, p.Tq, p.q_token / 4u);
+  let at_k = (p.k_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
+  let at_v = (p.v_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
+
+  var query: array<mat4x4f, VECTORS>;
+  var sums: array<mat4x4f, VECTORS>;
+  for (var d = 0u; d < VECTORS; d++) {
+    query[d] = p.scale * mat4x4f(q[at_q.x + d], q[at_q.y + d], q[at_q.z + d], q[at_q.w + d]);
+    sums[d] = mat4x4f();
+  }
+  var largest = vec4f(LOWEST);
+  var total = vec4f();
+  let limits = keys_of_four(i);
+  let keys = keys_of(min(first + 4u * LANES, p.Tq) - 1u);
+  for (var j = 0u; j < min(keys, arrayLength(&k)); j += 4u) {
+    let row_k = four_rows(at_k, j, p.Tk, p.kv_token / 4u);
+    let row_v = four_rows(at_v, j, p.Tk, p.kv_token / 4u);
+    var s0 = vec4f();
+    var s1 = vec4f();
+    var s2 = vec4f();
+    var s3 = vec4f();
+    for (var d = 0u; d < VECTORS; d++) { s0 += k[row_k.x + d] * query[d]; }
+    for (var d = 0u; d < VECTORS; d++) { s1 += k[row_k.y + d] * query[d]; }
+    for (var d = 0u; d < VECTORS; d++) { s2 += k[row_k.z + d] * query[d]; }
+    for (var d = 0u; d < VECTORS; d++) { s3 += k[row_k.w + d] * query[d]; }
+    s0 = select(vec4f(LOWEST), s0, vec4u(j) < limits);
+    s1 = select(vec4f(LOWEST), s1, vec4u(j + 1u) < min(limits, vec4u(p.Tk)));
+    s2 = select(vec4f(LOWEST), s2, vec4u(j + 2u) < min(limits, vec4u(p.Tk)));
+    s3 = select(vec4f(LOWEST), s3, vec4u(j + 3u) < min(limits, vec4u(p.Tk)));
+    let before = largest;
+    largest = max(max(max(s0, s1), max(s2, s3)), before);
+    let shrink = exp(before - largest);
+    s0 = exp(s0 - largest);
+    s1 = exp(s1 - largest);
+    s2 = exp(s2 - largest);
+    s3 = exp(s3 - largest);
+    total = total * shrink + ((s0 + s1) + (s2 + s3));
+    let index = (bh * p.Tq + i) * p.Tk + j;
+    s0 *= factors(index, p.Tk);
+    s1 *= factors(index + 1u, p.Tk);
+    s2 *= factors(index + 2u, p.Tk);
+    s3 *= factors(index + 3u, p.Tk);
+    for (var d = 0u; d < VECTORS; d++) {
+      let m = sums[d];
+      sums[d] = mat4x4f(shrink.x * m[0], shrink.y * m[1], shrink.z * m[2], shrink.w * m[3]);
+    }
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s0, v[row_v.x + d]); }
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s1, v[row_v.y + d]); }
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s2, v[row_v.z + d]); }
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s3, v[row_v.w + d]); }
+  }
+  let at_o = four_rows((batch * p.o_batch + head * p.o_head) / 4u, i, p.Tq, p.o_token / 4u);
+  let normalizer = largest + log(total);
+  if (i < p.Tq) { lse[bh * p.Tq + i] = normalizer.x; }
+  if (i + 1u < p.Tq) { lse[bh * p.Tq + i + 1u] = normalizer.y; }
+  if (i + 2u < p.Tq) { lse[bh * p.Tq + i + 2u] = normalizer.z; }
+  if (i + 3u < p.Tq) { lse[bh * p.Tq + i + 3u] = normalizer.w; }
+  for (var d = 0u; d < VECTORS; d++) {
+    if (i < p.Tq) { o[at_o.x + d] = sums[d][0] / total.x; }
+    if (i + 1u < p.Tq) { o[at_o.y + d] = sums[d][1] / total.y; }
+    if (i + 2u < p.Tq) { o[at_o.z + d] = sums[d][2] / total.z; }
+    if (i + 3u < p.Tq) { o[at_o.w + d] = sums[d][3] / total.w; }
+  }
+}
+
+// Also leaves D for backward_kv.
+@compute @workgroup_size(LANES)
+fn backward_q(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+) {
+  let group = workgroup.x + workgroup.y * groups.x;
+  if (group >= p.workgroups) { return; }
+  let bh = group / p.tiles;
+  let batch = bh / p.heads;
+  let head = bh % p.heads;
+  let first = group % p.tiles * (4u * LANES);
+  let i = first + 4u * lane.x;
+  let at_q = four_rows((p.q_offset + batch * p.q_batch + head * p.q_head) / 4u, i, p.Tq, p.q_token / 4u);
+  let at_o = four_rows((batch * p.o_batch + head * p.o_head) / 4u, i, p.Tq, p.o_token / 4u);
+  let at_k = (p.k_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
+  let at_v = (p.v_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
+  let rows = four_rows(bh * p.Tq, i, p.Tq, 1u);
+
+  var query: array<mat4x4f, VECTORS>;
+  var d_o: array<mat4x4f, VECTORS>;
+  var sums: array<mat4x4f, VECTORS>;
+  var d_sum = vec4f();
+  for (var d = 0u; d < VECTORS; d++) {
+    query[d] = p.scale * mat4x4f(q[at_q.x + d], q[at_q.y + d], q[at_q.z + d], q[at_q.w + d]);
+    d_o[d] = mat4x4f(d_out[at_o.x + d], d_out[at_o.y + d], d_out[at_o.z + d], d_out[at_o.w + d]);
+    let m = d_o[d];
+    d_sum += vec4f(
+      dot(m[0], out[at_o.x + d]), dot(m[1], out[at_o.y + d]), dot(m[2], out[at_o.z + d]), dot(m[3], out[at_o.w + d]),
+    );
+    sums[d] = mat4x4f();
+  }
+  let normalizer = vec4f(log_sum_exp[rows.x], log_sum_exp[rows.y], log_sum_exp[rows.z], log_sum_exp[rows.w]);
+  let limits = keys_of_four(i);
+  let keys = keys_of(min(first + 4u * LANES, p.Tq) - 1u);
+  for (var j = 0u; j < min(keys, arrayLength(&k)); j++) {
+    let row_k = at_k + j * (p.kv_token / 4u);
+    let row_v = at_v + j * (p.kv_token / 4u);
+    var score = vec4f();
+    var d_p = vec4f();
+    for (var d = 0u; d < VECTORS; d++) { score += k[row_k + d] * query[d]; }
+    for (var d = 0u; d < VECTORS; d++) { d_p += v[row_v + d] * d_o[d]; }
+    let weight = select(vec4f(), exp(score - normalizer), vec4u(j) < limits);
+    let d_score = weight * (d_p * factors((bh * p.Tq + i) * p.Tk + j, p.Tk) - d_sum);
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(d_score, k[row_k + d]); }
+  }
+  if (i < p.Tq) { d_sums[rows.x] = d_sum.x; }
+  if (i + 1u < p.Tq) { d_sums[rows.y] = d_sum.y; }
+  if (i + 2u < p.Tq) { d_sums[rows.z] = d_sum.z; }
+  if (i + 3u < p.Tq) { d_sums[rows.w] = d_sum.w; }
+  for (var d = 0u; d < VECTORS; d++) {
+    if (i < p.Tq) { d_q[at_q.x + d] = p.scale * sums[d][0]; }
+    if (i + 1u < p.Tq) { d_q[at_q.y + d] = p.scale * sums[d][1]; }
+    if (i + 2u < p.Tq) { d_q[at_q.z + d] = p.scale * sums[d][2]; }
+    if (i + 3u < p.Tq) { d_q[at_q.w + d] = p.scale * sums[d][3]; }
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn backward_kv(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+) {
+  let group = workgroup.x + workgroup.y * groups.x;
+  if (group >= p.workgroups) { return; }
+  let bh = group / p.tiles;
+  let batch = bh / p.heads;
+  let head = bh % p.heads;
+  let first = group % p.tiles * (4u * LANES);
+  let j = first + 4u * lane.x;
+  let at_kv = batch * p.kv_batch + head * p.kv_head;
+  let at_k = four_rows((p.k_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
+  let at_v = four_rows((p.v_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
+  let at_q = (p.q_offset + batch * p.q_batch + head * p.q_head) / 4u;
+  let at_o = (batch * p.o_batch + head * p.o_head) / 4u;
+
+  var key: array<mat4x4f, VECTORS>;
+  var value: array<mat4x4f, VECTORS>;
+  var d_k: array<mat4x4f, VECTORS>;
+  var d_v: array<mat4x4f, VECTORS>;
+  for (var d = 0u; d < VECTORS; d++) {
+    key[d] = p.scale * mat4x4f(k[at_k.x + d], k[at_k.y + d], k[at_k.z + d], k[at_k.w + d]);
+    value[d] = mat4x4f(v[at_v.x + d], v[at_v.y + d], v[at_v.z + d], v[at_v.w + d]);
+    d_k[d] = mat4x4f();
+    d_v[d] = mat4x4f();
+  }
+  // From the first query that sees the first key of this workgroup.
+  var i = 0u;
+  if (CAUSAL) { i = max(first, p.Tk - p.Tq) - (p.Tk - p.Tq); }
+  for (; i < min(p.Tq, arrayLength(&q)); i++) {
+    let row_q = at_q + i * (p.q_token / 4u);
+    let row_o = at_o + i * (p.o_token / 4u);
+    let row = bh * p.Tq + i;
+    var score = vec4f();
+    var d_p = vec4f();
+    for (var d = 0u; d < VECTORS; d++) { score += q[row_q + d] * key[d]; }
+    for (var d = 0u; d < VECTORS; d++) { d_p += d_out[row_o + d] * value[d]; }
+    let sees = vec4u(j, j + 1u, j + 2u, j + 3u) < vec4u(keys_of(i));
+    let weight = select(vec4f(), exp(score - log_sum_exp[row]), sees);
+    let mask = factors(row * p.Tk + j, 1u);
+    let kept = weight * mask;
+    let d_score = weight * (d_p * mask - d_sums_in[row]);
+    for (var d = 0u; d < VECTORS; d++) { d_v[d] += outer(kept, d_out[row_o + d]); }
+    for (var d = 0u; d < VECTORS; d++) { d_k[d] += outer(d_score, q[row_q + d]); }
+  }
+  let to_k = four_rows((p.dk_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
+  let to_v = four_rows((p.dv_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
+  for (var d = 0u; d < VECTORS; d++) {
+    if (j < p.Tk) {
+      d_k_store(to_k.x + d, d_k[d][0]);
+      d_kv[to_v.x + d] = d_v[d][0];
+    }
+    if (j + 1u < p.Tk) {
+      d_k_store(to_k.y + d, d_k[d][1]);
+      d_kv[to_v.y + d] = d_v[d][1];
+    }
+    if (j + 2u < p.Tk) {
+      d_k_store(to_k.z + d, d_k[d][2]);
+      d_kv[to_v.z + d] = d_v[d][2];
+    }
+    if (j + 3u < p.Tk) {
+      d_k_store(to_k.w + d, d_k[d][3]);
+      d_kv[to_v.w + d] = d_v[d][3];
+    }
+  }
+}
+
+fn d_k_store(at: u32, v: vec4f) { d_kv[at] = p.scale * v; }

@@ -1,0 +1,116 @@
+"""PyTorch on the CPU, all threads, as a peer of Weft's benchmark; README.md beside this file gives the protocol."""
+
+import json
+import math
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+
+def model(p, ids, n_layer, n_head):
+    """Logits of the GPT of model/gpt.ts. Weights are (in, out) there, (out, in) here, where PyTorch has its fast path."""
+    B, T = ids.shape
+    C = p["wte"].shape[1]
+    mask = p["mask"][:T, :T]
+    x = F.embedding(ids, p["wte"]) + p["wpe"][:T]
+    for i in range(n_layer):
+        h = F.layer_norm(x, (C,), p[f"{i}.ln_1"])
+        q, k, v = (t.view(B, T, n_head, C // n_head).transpose(1, 2) for t in F.linear(h, p[f"{i}.qkv"]).split(C, 2))
+        # PyTorch 1.13 has no public fused attention, and none that is causal on a CPU.
+        scores = (q @ k.transpose(2, 3)) * (C // n_head) ** -0.5
+        y = F.softmax(scores.masked_fill(mask, -math.inf), 3) @ v
+        x = x + F.linear(y.transpose(1, 2).reshape(B, T, C), p[f"{i}.proj"])
+        h = F.layer_norm(x, (C,), p[f"{i}.ln_2"])
+        x = x + F.linear(F.gelu(F.linear(h, p[f"{i}.fc"])), p[f"{i}.down"])
+    return F.linear(F.layer_norm(x, (C,), p["ln_f"]), p["wte"])
+
+
+def parameters(n_layer, n_embd, block_size, vocab_size):
+    """Fresh parameters by name, started as Weft starts them."""
+    C = n_embd
+    residual = 0.02 / math.sqrt(2 * n_layer)
+    p = {"wte": torch.randn(vocab_size, C) * 0.02, "wpe": torch.randn(block_size, C) * 0.02, "ln_f": torch.ones(C)}
+    for i in range(n_layer):
+        p |= {f"{i}.ln_1": torch.ones(C), f"{i}.ln_2": torch.ones(C)}
+        p |= {f"{i}.qkv": torch.randn(3 * C, C) * 0.02, f"{i}.proj": torch.randn(C, C) * residual}
+        p |= {f"{i}.fc": torch.randn(4 * C, C) * 0.02, f"{i}.down": torch.randn(C, 4 * C) * residual}
+    return {name: value.requires_grad_() for name, value in p.items()}
+
+
+def trainer(n_layer, n_head, n_embd, block_size, batch_size, vocab_size):
+    """A function that takes one training step on one fixed batch and gives the loss back."""
+    torch.manual_seed(1337)
+    p = parameters(n_layer, n_embd, block_size, vocab_size)
+    decays = [{"params": [q for q in p.values() if q.dim() > 1], "weight_decay": 0.1}]
+    decays += [{"params": [q for q in p.values() if q.dim() == 1], "weight_decay": 0.0}]
+    # foreach and not a loop over parameters: the fastest AdamW that this PyTorch has on a CPU.
+    optimizer = torch.optim.AdamW(decays, lr=1e-3, betas=(0.9, 0.99), foreach=True)
+    tensors = list(p.values())
+    p["mask"] = torch.ones(block_size, block_size, dtype=torch.bool).triu(1)
+    x, y = torch.randint(vocab_size, (2, batch_size, block_size))
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(model(p, x, n_layer, n_head).view(-1, vocab_size), y.reshape(-1))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(tensors, 1.0)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def multiplier(m, n, k, transpose_a, transpose_b):
+    """A function that computes one matrix product into memory that it keeps."""
+    a = torch.randn(k, m).t() if transpose_a else torch.randn(m, k)
+    b = torch.randn(n, k).t() if transpose_b else torch.randn(k, n)
+    out = torch.empty(m, n)
+    return lambda: torch.mm(a, b, out=out)
+
+
+prepared = {}
+
+
+def timed(make, sizes, repeats, warm_up):
+    """Milliseconds of each call of what `make` makes of these sizes, and the last result."""
+    key = (make, *sizes)
+    if key not in prepared:
+        prepared[key] = make(*sizes)
+        for _ in range(warm_up):
+            prepared[key]()
+    times, result = [], None
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = prepared[key]()
+        times.append((time.perf_counter() - start) * 1e3)
+    return times, result
+
+
+def answer(request):
+    """The answer to one request."""
+    op, repeats = request["op"], request.get("repeats", 3)
+    if op == "hello":
+        adapter = f"CPU, {torch.get_num_threads()} threads"
+        return {"name": f"PyTorch {torch.__version__} CPU", "adapter": adapter}
+    if op == "matmul":
+        sizes = [request["m"], request["n"], request["k"], request["transpose_a"], request["transpose_b"]]
+        with torch.no_grad():
+            return {"ms": timed(multiplier, sizes, repeats, 2)[0]}
+    if op == "step":
+        keys = ["n_layer", "n_head", "n_embd", "block_size", "batch_size", "vocab_size"]
+        ms, loss = timed(trainer, [request[key] for key in keys], repeats, 2)
+        return {"ms": ms, "loss": loss}
+    raise ValueError(f"unknown op {op}")
+
+
+for line in sys.stdin:
+    try:
+        request = json.loads(line)
+        if request["op"] == "exit":
+            break
+        reply = answer(request)
+    except Exception as error:  # a request that fails must not end the program
+        reply = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
+    print(json.dumps(reply), flush=True)
