@@ -29,6 +29,7 @@ import { formatCount, formatDuration } from "./format.ts";
 import { openGpu } from "./open_gpu.ts";
 import { Progress } from "./progress.ts";
 import { runCommand } from "./run_command.ts";
+import { tuneWithCache } from "./tune_cache.ts";
 import { readYamlConfig } from "./yaml_config.ts";
 
 const help = `Trains a GPT on a text.
@@ -52,6 +53,14 @@ export async function trainCommand(args: string[]): Promise<void> {
   progress.print(`adapter: ${gpu.info.description || "unnamed"} (a ${gpu.isCpu ? "CPU" : "GPU"})`);
   const { config, resumed } = await chooseConfig(gpu, asked, layers, words.length > 0, progress);
   const run = await prepareRun(gpu, config, resumed, progress);
+  await tuneWithCache(gpu, config.tune, {
+    replacedShaders: config.shaders !== "",
+    measure: () =>
+      run.trainer.tune((done, of) => {
+        if (done > 0 && done < of && !Deno.stdout.isTerminal()) return;
+        progress.update(`choosing kernels by measurement: ${done} of ${of} shapes (--tune=off leaves it out)`);
+      }),
+  });
   if (config.profile) return await printProfile(gpu, run, progress);
   await train(gpu, config, run, progress);
 }

@@ -1,8 +1,8 @@
 import { BufferPool, type PoolStats, type Storage } from "./buffer_pool.ts";
+import { Choices, type ForcedVariants } from "./choices.ts";
 import { KernelCache, shaderNames } from "./kernel.ts";
-import { type KernelTime, Recorder } from "./recorder.ts";
+import { type Dispatch, type KernelTime, Recorder } from "./recorder.ts";
 import { selfTest } from "./self_test.ts";
-import type { AttentionVariant, ProductVariant } from "./variants.ts";
 import { WeftError } from "./weft_error.ts";
 
 /** How a GPU is opened. */
@@ -51,10 +51,10 @@ export class Gpu implements Disposable {
   readonly recorder: Recorder;
   /** Compiled kernels. */
   readonly kernels: KernelCache;
-  /** The variant of all products, for tests and measurements. Undefined: the one that suits each. */
-  productVariant: ProductVariant | undefined;
-  /** The variant of all attention, likewise. */
-  attentionVariant: AttentionVariant | undefined;
+  /** Which of several kernels is used for which shapes. */
+  readonly choices: Choices = new Choices();
+  /** Variants of kernels that are used whatever the tuner says: for tests and measurements. */
+  forced: ForcedVariants = {};
   /** Owner of what is allocated now: the innermost open scope. Without one, storage stays until the GPU closes. */
   owner: StorageOwner | undefined;
   #failures: Error[] = [];
@@ -209,6 +209,21 @@ export class Gpu implements Disposable {
     await this.#settle();
     await this.device.queue.onSubmittedWorkDone();
     await this.#settle();
+  }
+
+  /**
+   * Runs `work` with everything that it would do on the GPU left out: memory is taken and given back, no more. Returns
+   * the dispatches that it would make.
+   */
+  rehearse(work: () => void): Dispatch[] {
+    this.recorder.submit();
+    const dispatches: Dispatch[] = this.recorder.rehearsal = [];
+    try {
+      work();
+    } finally {
+      this.recorder.rehearsal = undefined;
+    }
+    return dispatches;
   }
 
   /** Runs `work` and returns the GPU time of each kernel that it dispatched, the longest first. */

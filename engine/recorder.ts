@@ -12,6 +12,16 @@ export interface KernelTime {
   readonly milliseconds: number;
 }
 
+/** A dispatch, and what bounds its time. */
+export interface Dispatch {
+  /** `softmax.wgsl/forward`. */
+  readonly kernel: string;
+  /** Operations; 0 where memory is what bounds it. */
+  readonly flops: number;
+  /** Bytes of the tensors that it reads or writes. */
+  readonly bytes: number;
+}
+
 const ringBytes = 1 << 20;
 const queryCapacity = 4096; // the most that WebGPU allows in one query set
 
@@ -31,6 +41,8 @@ export class Recorder {
   #ringUsed = 0;
   #alignment: number;
   #profile: { set: GPUQuerySet; labels: string[]; pending: Promise<KernelTime[]>[] } | undefined;
+  /** While this is set, it receives what would be dispatched, and nothing reaches the GPU. */
+  rehearsal: Dispatch[] | undefined;
   /** Number of the submission that is being recorded. */
   submission = 0;
 
@@ -65,6 +77,7 @@ export class Recorder {
 
   /** Appends a copy between buffers. It ends the open pass, which costs 3–21 µs. */
   copy(from: GPUBuffer, fromOffset: number, to: GPUBuffer, toOffset: number, bytes: number): void {
+    if (this.rehearsal) return;
     this.#endPass();
     this.#encoder ??= this.#device.createCommandEncoder();
     this.#encoder.copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);

@@ -13,6 +13,8 @@ export interface Launch {
   readonly grid?: readonly number[];
   /** Rounds of loops that the longest invocation takes, where that grows with the shapes. */
   readonly loops?: number;
+  /** Operations, where they are what bounds the kernel and not memory: for `Gpu.rehearse`. */
+  readonly flops?: number;
   /** Values of the shader's `Params`, by field. */
   readonly params?: Params;
   /** Values of overrides and tunable constants. */
@@ -52,6 +54,12 @@ export function run(
       `Cannot run ${kernel.label} on ${gpu.info.description}: an invocation would take ${launch.loops} rounds of loops ` +
         `and this driver stops at ${gpu.loopLimit}, with wrong results; make the tensors smaller or use a GPU`,
     );
+  }
+  if (gpu.recorder.rehearsal) {
+    const bytes = new Map(names.map((name, i) => [storages[i], 4 * tensors[name].size]));
+    const sum = [...bytes.values()].reduce((sum, each) => sum + each, 0);
+    gpu.recorder.rehearsal.push({ kernel: kernel.label, flops: launch.flops ?? 0, bytes: sum });
+    return;
   }
   const grid = launch.grid ?? fold(
     launch.workgroups ?? Math.ceil(launch.threads! / kernel.workgroupSize),

@@ -81,6 +81,12 @@ export const trainOptions = {
     default: "",
     help: "folder of .wgsl files that take the place of the built-in ones",
   },
+  tune: {
+    type: "string",
+    default: "on",
+    choices: ["off", "on", "again"],
+    help: "choose kernels by measurement before the first step; `on` takes what .cache/tune.json knows",
+  },
   profile: { type: "bool", default: false, help: "print the GPU time of each kernel of one step, and stop" },
 } as const;
 

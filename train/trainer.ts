@@ -1,6 +1,7 @@
 import { backward } from "../engine/backward.ts";
 import { crossEntropy } from "../engine/ops/cross_entropy.ts";
 import { Scope } from "../engine/scope.ts";
+import { tune } from "../engine/tune.ts";
 import { readTensors, type Tensor, tensor } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import type { LanguageModel } from "../model/language_model.ts";
@@ -142,7 +143,20 @@ export class Trainer {
     const { model, gradAccumSteps } = this.#options;
     using _ = new Scope(model.gpu);
     const log = new LossLog(model.gpu, count * (gradAccumSteps + 1));
+    model.training = true;
     for (let i = 0; i < count; i++) this.#takeStep(log);
+  }
+
+  /** Measures which kernels suit the shapes of a step, where that is not known. Returns how many were to be chosen. */
+  async tune(onProgress?: (done: number, of: number) => void): Promise<number> {
+    const { model } = this.#options;
+    model.training = false; // no random number is drawn
+    return await tune(model.gpu, () => {
+      using _ = new Scope(model.gpu, { grad: true });
+      const { x, y } = this.#batch(0);
+      backward(crossEntropy(model.forward(x), y));
+      for (const parameter of model.parameters().values()) parameter.zeroGrad();
+    }, onProgress);
   }
 
   /** The mean loss on both parts of the text, with dropout off. Which batches are used depends on the step alone. */

@@ -7,7 +7,6 @@ import { record } from "../scope.ts";
 import { pcg4d } from "../shader_parts.ts";
 import { expectShape, formatShape } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";
-import type { AttentionVariant } from "../variants.ts";
 import { WeftError } from "../weft_error.ts";
 import { type DropoutOptions, dropoutParams } from "./dropout.ts";
 import { reshape, slice } from "./layout.ts";
@@ -16,6 +15,12 @@ const shaders = {
   rows: defineShader("attention_rows.wgsl", rowsSource, [pcg4d]),
   blocks: defineShader("attention_blocks.wgsl", blocksSource, [pcg4d]),
 };
+
+/** The ways to compute attention: four queries per invocation, where D is a multiple of 4, or one. */
+export const attentionVariants = ["blocks", "rows"] as const;
+
+/** One of the ways to compute attention. */
+export type AttentionVariant = typeof attentionVariants[number];
 
 /** How attention is computed. */
 export interface AttentionOptions {
@@ -118,7 +123,7 @@ function planAttention(
       `Cannot run causal attention of ${Tq} queries over ${Tk} keys: the first would see none`,
     );
   }
-  const variant = D % 4 === 0 ? gpu.attentionVariant ?? (gpu.isCpu ? "blocks" : "rows") : "rows";
+  const variant = D % 4 === 0 ? gpu.forced.attention as AttentionVariant ?? (gpu.isCpu ? "blocks" : "rows") : "rows";
   const VECTORS = Math.ceil(D / 4), CAUSAL = causal ? 1 : 0;
   return {
     variant,
@@ -159,14 +164,20 @@ function backward(
   launch(plan, "backward_kv", { ...inputs, d_sums_in: D, d_kv: dkv }, plan.Tk);
 }
 
+type AttentionPass = "forward" | "backward_q" | "backward_kv";
+
 /** Runs a pass over `tokens` queries or keys of each head. */
-function launch(plan: AttentionPlan, entry: string, tensors: Record<string, Tensor>, tokens: number): void {
+function launch(plan: AttentionPlan, entry: AttentionPass, tensors: Record<string, Tensor>, tokens: number): void {
   const { variant, params, constants, heads } = plan;
   const longest = Math.max(plan.Tq, plan.Tk, 1);
+  // Two products of queries and keys forward, three and four in the passes backward; half of the pairs are masked.
+  const products = { forward: 2, backward_q: 3, backward_kv: 4 }[entry], share = constants.CAUSAL ? 0.5 : 1;
+  const flops = 2 * products * share * heads * plan.Tq * plan.Tk * 4 * constants.VECTORS;
   if (variant === "blocks") {
     const tiles = Math.ceil(tokens / (4 * blockLanes)), workgroups = heads * tiles;
     run(shaders.blocks, entry, tensors, {
       workgroups,
+      flops,
       loops: longest,
       params: { ...params, tiles, workgroups },
       constants: { ...constants, LANES: blockLanes },
@@ -175,7 +186,7 @@ function launch(plan: AttentionPlan, entry: string, tensors: Record<string, Tens
     const rows = heads * tokens;
     // Short loops over a row's vectors are unrolled, longer ones were seen not to be.
     const loops = longest * (constants.VECTORS <= 8 ? 1 : 2 * constants.VECTORS + 3);
-    run(shaders.rows, entry, tensors, { threads: rows, loops, params: { ...params, rows }, constants });
+    run(shaders.rows, entry, tensors, { threads: rows, flops, loops, params: { ...params, rows }, constants });
   }
 }
 

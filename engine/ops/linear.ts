@@ -1,4 +1,3 @@
-import { fusesAll, product } from "../product.ts";
 import { record, recording } from "../scope.ts";
 import { expectShape, formatShape } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";
@@ -7,6 +6,7 @@ import { add } from "./binary.ts";
 import { dropout, type DropoutOptions, dropoutParams } from "./dropout.ts";
 import { gelu as applyGelu, type GeluForm, geluGradient } from "./gelu.ts";
 import { operand } from "./matmul.ts";
+import { fusesAll, product } from "./product.ts";
 import { sumTo } from "./reduce.ts";
 
 /** What a linear layer does besides: `residual + dropout(gelu(x · W + bias))`, each part if it is there. */
@@ -54,18 +54,18 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
   if (bias) expectShape("linear", { bias }, [N]);
   if (residual) expectShape("linear", { residual }, shape);
   const drops = options.dropout !== undefined && options.dropout.p > 0 ? options.dropout : undefined;
-  if ((gelu || drops) && !fusesAll(gpu, M, N)) {
+  const spec = { M, N, K, batch: 1, a: { ...operand(x, false), batch: 0, step: K }, b: operand(weight, true) };
+  if ((gelu || drops) && !fusesAll(gpu, spec)) {
     let y = linear(x, weight, { bias });
     if (gelu) y = applyGelu(y, gelu);
     if (drops) y = dropout(y, drops.p, drops.key);
     return residual ? add(residual, y) : y;
   }
   const inputs = [x, weight, ...bias ? [bias] : [], ...residual ? [residual] : []];
-  const rows = { ...operand(x, false), batch: 0, step: K };
   const pre = gelu && recording(gpu, inputs) ? empty(gpu, shape, { label: "input of gelu" }) : undefined;
   const y = empty(gpu, shape, { label: "output of linear" });
   const epilogue = { bias, gelu, pre, residual, dropout: drops && dropoutParams(drops) };
-  product(y, { M, N, K, batch: 1, a: rows, b: operand(weight, true), epilogue });
+  product(y, spec, epilogue);
   return record(y, inputs, (dy) => {
     const dropped = drops ? dropout(dy, drops.p, drops.key) : dy;
     const d = pre ? geluGradient(pre, dropped, gelu!) : dropped;

@@ -1,4 +1,4 @@
-import { type Operand, product } from "../product.ts";
+import { type Operand, product } from "./product.ts";
 import { record } from "../scope.ts";
 import { broadcastShapes, formatShape, sameShape, sizeOf } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";

@@ -69,6 +69,11 @@ export function sumTo(x: Tensor, shape: readonly number[]): Tensor {
   return reduce("sum", x, axes, shape);
 }
 
+/** Writes the sum over the first dimension of `x` into `out`, which has the others. Not recorded. */
+export function sumInto(out: Tensor, x: Tensor): void {
+  reduce("sum", x, [0], x.shape.slice(1), { into: out });
+}
+
 function plan(
   op: string,
   x: Tensor,
@@ -92,7 +97,7 @@ function reduce(
   x: Tensor,
   axes: readonly number[],
   shape: readonly number[],
-  options: { factor?: number; maximum?: Tensor } = {},
+  options: { factor?: number; maximum?: Tensor; into?: Tensor } = {},
 ): Tensor {
   const strides = stridesOf(x.shape);
   const pick = (reduced: boolean) => {
@@ -120,7 +125,8 @@ function reduce(
     reduced_shape: reduced.shape.length ? reduced.shape : [1],
     reduced_strides: reduced.strides,
   };
-  const out = empty(x.gpu, stretches === 1 ? shape : [stretches, ...shape], { label: `${fold} output` });
+  const out = stretches === 1 && options.into ||
+    empty(x.gpu, stretches === 1 ? shape : [stretches, ...shape], { label: `${fold} output` });
   const threads = outputs * stretches;
   if (options.maximum) run(shader, "ties", { x, maximum: options.maximum, out }, { threads, params });
   else {run(shader, "forward", { x, out }, {
@@ -129,7 +135,7 @@ function reduce(
       constants: { MAXIMUM: fold === "max" ? 1 : 0 },
     });}
   if (stretches === 1) return out;
-  return reduce(fold === "ties" ? "sum" : fold, out, [0], shape, { factor: options.factor });
+  return reduce(fold === "ties" ? "sum" : fold, out, [0], shape, { factor: options.factor, into: options.into });
 }
 
 /** Joins neighbouring dimensions that one stride steps through. Innermost first. */

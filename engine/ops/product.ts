@@ -1,0 +1,254 @@
+import registersSource from "../../shaders/matmul_registers.wgsl" with { type: "text" };
+import transposeSource from "../../shaders/transpose.wgsl" with { type: "text" };
+import vectorSource from "../../shaders/matmul_vector.wgsl" with { type: "text" };
+import workgroupSource from "../../shaders/matmul_workgroup.wgsl" with { type: "text" };
+import type { Trial } from "../choices.ts";
+import type { Gpu } from "../gpu.ts";
+import { type Constants, defineShader, type Params } from "../kernel.ts";
+import { run } from "../run.ts";
+import { epilogue as epilogueShader } from "../shader_parts.ts";
+import { empty, type Tensor, tensor } from "../tensor.ts";
+
+import { sumInto } from "./reduce.ts";
+
+const registers = defineShader("matmul_registers.wgsl", registersSource, [epilogueShader]);
+const vector = defineShader("matmul_vector.wgsl", vectorSource, [epilogueShader]);
+const workgroup = defineShader("matmul_workgroup.wgsl", workgroupSource, [epilogueShader]);
+const transpose = defineShader("transpose.wgsl", transposeSource);
+
+/** A matrix inside a tensor, in elements: where the next row (of `a`) or column (of `b`), and the next k, lie. */
+export interface Operand {
+  /** The memory. */
+  readonly tensor: Tensor;
+  /** Step from one row of `a`, or column of `b`, to the next. */
+  readonly step: number;
+  /** Step from one k to the next. */
+  readonly k: number;
+  /** Step from one batch to the next; 0 where all share one. */
+  readonly batch: number;
+}
+
+/** What a product does besides, before it stores: `c = residual + dropout(gelu(A · B + bias))`, each part if it is there. */
+export interface Epilogue {
+  /** (N), added to each row. */
+  readonly bias?: Tensor;
+  /** Applies GELU. */
+  readonly gelu?: "tanh" | "erf";
+  /** (batch, M, N): receives what GELU is applied to. */
+  readonly pre?: Tensor;
+  /** (batch, M, N), added last. */
+  readonly residual?: Tensor;
+  /** As `dropoutParams` gives it. */
+  readonly dropout?: {
+    readonly drop: number;
+    readonly seed: number;
+    readonly seed_high: number;
+    readonly counter: number;
+  };
+}
+
+/** C = A · B, batched: C[m, n] = Σ_k A[m, k] · B[k, n]. */
+export interface Product {
+  /** Rows of A and C. */
+  readonly M: number;
+  /** Columns of B and C. */
+  readonly N: number;
+  /** Columns of A, rows of B. */
+  readonly K: number;
+  /** Number of products. */
+  readonly batch: number;
+  /** A. */
+  readonly a: Operand;
+  /** B. */
+  readonly b: Operand;
+}
+
+/**
+ * The ways to compute a product: register tiles, with operands copied first where vec4s cannot run along their rows or
+ * not; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup memory of 64 or 128 each
+ * way, with the sum over k in one part or several, which are added in a second pass.
+ */
+export const productVariants = [
+  "registers",
+  "registers, copied",
+  "vector",
+  "vector, shared",
+  "workgroup 1×1",
+  "workgroup 1×2",
+  "workgroup 2×1",
+  "workgroup 2×2",
+  "workgroup 1×1, 4 parts",
+  "workgroup 2×2, 4 parts",
+  "workgroup 2×2, 16 parts",
+] as const;
+
+/** One of the ways to compute a product. */
+export type ProductVariant = typeof productVariants[number];
+
+/** Writes the product into `c` (batch, M, N). Not recorded. */
+export function product(c: Tensor, spec: Product, epilogue: Epilogue = {}): void {
+  const variant = variantOf(c.gpu, spec), parts = Number(/(\d+) parts/.exec(variant)?.[1] ?? 1);
+  if (parts > 1) return splitProduct(c, spec, epilogue, variant, parts);
+  dispatch(c, spec, epilogue, variant);
+}
+
+function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: ProductVariant, K_last = spec.K): void {
+  const { M, N, K, batch } = spec, { gpu } = c;
+  const copied = variant === "registers, copied";
+  const a = copied ? kMajor(spec.a, M, K) : spec.a, b = copied ? kMajor(spec.b, N, K) : spec.b;
+  const { bias, gelu, pre, residual, dropout } = epilogue;
+  const tensors = {
+    ...{ a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor, c },
+    pre: pre ?? empty(gpu, [1], { label: "unused output" }),
+    other: residual ?? a.tensor,
+    bias: bias ?? a.tensor,
+  };
+  const flags = {
+    ...{ BIAS: bias ? 1 : 0, GELU: gelu ? 1 : 0, TANH: gelu === "tanh" ? 1 : 0, KEEP_PRE: pre ? 1 : 0 },
+    ...{ RESIDUAL: residual ? 1 : 0, DROPOUT: dropout ? 1 : 0 },
+  };
+  const params = {
+    ...{ M, N, K, a_offset: 0, a_batch: a.batch, a_m: a.step, a_k: a.k, b_offset: 0, b_batch: b.batch },
+    ...{ b_n: b.step, b_k: b.k, ...dropout ?? { drop: 0, seed: 0, seed_high: 0, counter: 0 } },
+  };
+  const start = (
+    tile: readonly [number, number],
+    shader: typeof registers,
+    entry: string,
+    constants: Constants,
+    more: Params = {},
+    loops?: number,
+  ): void => {
+    const tiles_m = Math.ceil(M / tile[0]), tiles_n = Math.ceil(N / tile[1]), workgroups = batch * tiles_m * tiles_n;
+    run(shader, entry, tensors, {
+      workgroups,
+      loops,
+      flops: 2 * M * N * ((batch - 1) * K + K_last),
+      params: { ...params, tiles_n, workgroups, ...tile[0] > 1 ? { tiles_m } : {}, ...more },
+      constants: { ...flags, ...constants },
+    });
+  };
+  const aVec4 = isVec4(a, a.step, a.k, M), bVec4 = isVec4(b, b.step, b.k, N);
+  const aAlongK = isVec4(a, a.k, a.step, K), bAlongK = isVec4(b, b.k, b.step, K);
+  if (variant === "registers" || copied) {
+    start([32, 128], registers, "main", { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, {}, K);
+  } else if (variant === "vector" || variant === "vector, shared") {
+    const shared = variant === "vector, shared", LANES = shared ? 16 : gpu.isCpu ? 8 : 64;
+    const constants = {
+      LANES,
+      ...shared ? { LANES_K: 16 } : {},
+      B_VEC4: bVec4 ? 1 : 0,
+      K_VEC4: aAlongK && bAlongK ? 1 : 0,
+    };
+    start([1, 4 * LANES], vector, shared ? "split" : "main", constants, {}, shared ? undefined : K);
+  } else {
+    const [BLOCKS_M, BLOCKS_N] = /(\d)×(\d)/.exec(variant)!.slice(1).map(Number);
+    const A_LOAD = aAlongK ? 2 : aVec4 ? 1 : 0, B_LOAD = bAlongK ? 2 : bVec4 ? 1 : 0;
+    start([64 * BLOCKS_M, 64 * BLOCKS_N], workgroup, "main", { BLOCKS_M, BLOCKS_N, A_LOAD, B_LOAD }, { K_last });
+  }
+}
+
+/** Sums over parts of k as if they were a batch, and then adds the parts in their order. */
+function splitProduct(c: Tensor, spec: Product, epilogue: Epilogue, variant: ProductVariant, parts: number): void {
+  const { M, N, K, a, b } = spec, chunk = Math.ceil(K / parts / 16) * 16, count = Math.ceil(K / chunk);
+  const simple = Object.values(epilogue).every((part) => part === undefined);
+  if (spec.batch > 1 || count === 1 || !simple) return dispatch(c, spec, epilogue, variant);
+  const sums = empty(c.gpu, [count, M, N], { label: "parts of a product" });
+  const part = { ...spec, K: chunk, batch: count, a: { ...a, batch: chunk * a.k }, b: { ...b, batch: chunk * b.k } };
+  dispatch(sums, part, {}, variant, K - (count - 1) * chunk);
+  sumInto(c, sums);
+}
+
+/** The operand with its rows side by side, so that vec4s run along them: copied, where it is a matrix that lies otherwise. */
+function kMajor(x: Operand, rows: number, K: number): Operand {
+  if (!canCopy(x, rows, K)) return x;
+  const out = empty(x.tensor.gpu, [K, rows], { label: "transposed operand" });
+  run(transpose, "main", { x: x.tensor, out }, { threads: rows * K / 16, params: { rows: rows / 4, columns: K / 4 } });
+  return { tensor: out, step: 1, k: rows, batch: 0 };
+}
+
+function canCopy({ tensor, k, step, batch }: Operand, rows: number, K: number): boolean {
+  return k === 1 && step === K && batch === 0 && rows % 4 === 0 && K % 4 === 0 && tensor.size === rows * K;
+}
+
+/** Whether vec4s can run along the dimension of this step and size. */
+function isVec4({ batch }: Operand, along: number, across: number, size: number): boolean {
+  return along === 1 && across % 4 === 0 && batch % 4 === 0 && size % 4 === 0;
+}
+
+/** The variant for a product: what is forced, what was measured, or what suits the adapter and the rows. */
+function variantOf(gpu: Gpu, spec: Product): ProductVariant {
+  const { M, N, K, batch, a, b } = spec;
+  if (gpu.forced.product) return gpu.forced.product as ProductVariant;
+  let fallback: ProductVariant, candidates: ProductVariant[];
+  if (gpu.isCpu) {
+    fallback = M < 8 ? "vector" : "registers";
+    candidates = M < 32 ? ["vector", "registers"] : ["registers"];
+    const rows = Math.min(a.k === 1 ? N : Infinity, b.k === 1 ? M : Infinity); // what a copy serves
+    if (rows < Infinity && rows >= 64 && (canCopy(a, M, K) || canCopy(b, N, K))) candidates.push("registers, copied");
+    if (M >= 256 && rows >= 256 && rows < Infinity && batch === 1) fallback = "registers, copied";
+  } else {
+    fallback = M < 8 ? "vector, shared" : `workgroup ${M > 64 ? 2 : 1}×${N > 64 ? 2 : 1}`;
+    candidates = M < 64
+      ? ["vector", "vector, shared", "workgroup 1×1", "workgroup 1×2", "workgroup 1×1, 4 parts"]
+      : productVariants.filter((variant) => !variant.startsWith("vector") && !variant.endsWith("copied"));
+  }
+  const layout = (a.k === 1 ? "N" : "T") + (b.k === 1 ? "T" : "N");
+  const key = `product ${layout} ${M}×${N}×${K}${batch > 1 ? ` of ${batch}` : ""}`;
+  return gpu.choices.choose(key, fallback, candidates, () => productTrial(gpu, spec));
+}
+
+/** The same product of random numbers. */
+function productTrial(gpu: Gpu, spec: Product): Trial {
+  const { M, N, K, batch } = spec;
+  const sample = (like: Operand, rows: number, seed: number) => {
+    const values = noise(rows * K * (like.batch === 0 ? 1 : batch), seed);
+    return { values, operand: { ...like, tensor: tensor(gpu, values, [values.length]) } };
+  };
+  const a = sample(spec.a, M, 1), b = sample(spec.b, N, 2);
+  return {
+    run: (variant) => {
+      const c = empty(gpu, [batch, M, N], { label: "product" }), forced = gpu.forced;
+      gpu.forced = { ...forced, product: variant };
+      try {
+        product(c, { ...spec, a: a.operand, b: b.operand });
+      } finally {
+        gpu.forced = forced;
+      }
+      return c;
+    },
+    error: (result) => {
+      let off = 0, size = 0;
+      for (let i = 0; i < 64; i++) { // elements all over C, the last one among them
+        const at = Math.floor((result.length - 1) * (i / 63)), n = at % N, m = Math.floor(at / N) % M;
+        const batch = Math.floor(at / (M * N));
+        let sum = 0;
+        for (let k = 0; k < K; k++) {
+          sum += a.values[batch * spec.a.batch + m * spec.a.step + k * spec.a.k] *
+            b.values[batch * spec.b.batch + n * spec.b.step + k * spec.b.k];
+        }
+        off += (result[at] - sum) ** 2;
+        size += sum ** 2;
+      }
+      return Math.sqrt(off / size);
+    },
+  };
+}
+
+/** Numbers between −1 and 1 without a short period: enough to tell right from wrong, and quick to make. */
+function noise(size: number, seed: number): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(size);
+  for (let i = 0, x = seed; i < size; i++) {
+    x = Math.imul(x, 1664525) + 1013904223 | 0;
+    values[i] = x / 2 ** 31;
+  }
+  return values;
+}
+
+/**
+ * Whether a product's epilogue may hold GELU and dropout. Not in register tiles: their text is unrolled, and with these
+ * functions at each of its 128 stores llvmpipe compiled for 5 s and was no faster.
+ */
+export function fusesAll(gpu: Gpu, spec: Product): boolean {
+  return !variantOf(gpu, spec).startsWith("registers");
+}
