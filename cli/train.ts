@@ -145,6 +145,7 @@ async function prepareRun(
     weightDecay: config.weight_decay,
   });
   if (resumed) await restoreOptimizer(last, optimizer);
+  if (model instanceof Gpt) model.activationCheckpointing = config.activation_checkpointing;
   if (model instanceof Gpt) model.random = new RandomStream(config.seed, resumed?.random_counter ?? 0);
   progress.print(`model: ${describeModel(model)}; checkpoints go to ${config.out_dir}/`);
   if (resumed) progress.print(`resuming after step ${resumed.step}`);

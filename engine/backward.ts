@@ -39,7 +39,19 @@ export function backward(loss: Tensor, options: BackwardOptions = {}): void {
     );
   }
   const pass = new BackwardPass(scope, [loss, ...options.keep ?? []].map(({ storage }) => storage));
-  scope.pause(() => pass.run(loss, options.scale ?? 1));
+  scope.pause(() => {
+    scope.takeFresh();
+    pass.run(loss, fill(loss.gpu, loss.shape, options.scale ?? 1));
+  });
+}
+
+/** `backward` from any recorded tensor of the innermost scope, given its gradient: for ops that differentiate inside. */
+export function backwardFrom(output: Tensor, gradient: Tensor): void {
+  const scope = Scope.current(output.gpu)!;
+  scope.pause(() => {
+    scope.takeFresh();
+    new BackwardPass(scope, []).run(output, gradient);
+  });
 }
 
 class BackwardPass {
@@ -55,10 +67,9 @@ class BackwardPass {
     this.#kept = new Set(kept);
   }
 
-  run(loss: Tensor, scale: number): void {
+  run(from: Tensor, gradient: Tensor): void {
     const scope = this.#scope;
-    scope.takeFresh();
-    this.#set(loss, fill(loss.gpu, loss.shape, scale));
+    this.#set(from, gradient);
     let fresh = scope.takeFresh();
     while (scope.tape.length > 0) {
       const node = scope.tape.pop()!;

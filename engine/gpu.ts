@@ -1,5 +1,6 @@
 import { BufferPool, type PoolStats, type Storage } from "./buffer_pool.ts";
 import { Choices, type ForcedVariants } from "./choices.ts";
+import { dryDevice } from "./dry_device.ts";
 import { KernelCache, shaderNames } from "./kernel.ts";
 import { type Dispatch, type KernelTime, Recorder } from "./recorder.ts";
 import { selfTest } from "./self_test.ts";
@@ -60,7 +61,11 @@ export class Gpu implements Disposable {
   #failures: Error[] = [];
   #checks: Promise<void>[] = [];
 
-  private constructor(adapter: GPUAdapter, device: GPUDevice, shaders: Readonly<Record<string, string>>) {
+  private constructor(
+    adapter: { readonly info: GPUAdapterInfo },
+    device: GPUDevice,
+    shaders: Readonly<Record<string, string>>,
+  ) {
     this.device = device;
     this.info = adapter.info;
     const check = (pending: Promise<void>) => this.#watch(pending);
@@ -122,6 +127,16 @@ export class Gpu implements Disposable {
       throw error;
     }
     return opened;
+  }
+
+  /**
+   * A GPU like another on which nothing happens: `rehearse` on it says what a program would dispatch, and `memory` what
+   * it would take, before anything is allocated. Nothing can be read from it.
+   */
+  static dry(like: Gpu): Gpu {
+    const dry = new Gpu(like, dryDevice(like.device), {});
+    for (const [key, choice] of like.choices.answers) dry.choices.answers.set(key, choice);
+    return dry;
   }
 
   /** Whether the adapter is a CPU in disguise, such as llvmpipe. */

@@ -1,4 +1,5 @@
 import type { Gpu } from "../engine/gpu.ts";
+import { crossEntropy } from "../engine/ops/cross_entropy.ts";
 import { embedding } from "../engine/ops/embedding.ts";
 import { slice } from "../engine/ops/layout.ts";
 import { randomNormals } from "../engine/random.ts";
@@ -48,5 +49,10 @@ export class Bigram implements LanguageModel {
     const logits = embedding(this.#table, ids);
     options.probe?.("logits", logits);
     return options.lastOnly ? slice(logits, { axis: 1, start: -1 }) : logits;
+  }
+
+  /** Mean cross-entropy of the next tokens: ids and targets (B, T) → a scalar. */
+  loss(ids: Tensor, targets: Tensor): Tensor {
+    return crossEntropy(this.forward(ids), targets);
   }
 }

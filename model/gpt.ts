@@ -1,6 +1,8 @@
+import { checkpointed } from "../engine/checkpointed.ts";
 import type { Gpu } from "../engine/gpu.ts";
 import { selfAttention } from "../engine/ops/attention.ts";
 import { add } from "../engine/ops/binary.ts";
+import { linearCrossEntropy } from "../engine/ops/cross_entropy.ts";
 import { dropout, type DropoutOptions } from "../engine/ops/dropout.ts";
 import { embedding } from "../engine/ops/embedding.ts";
 import { linear, type LinearOptions } from "../engine/ops/linear.ts";
@@ -9,7 +11,7 @@ import { slice } from "../engine/ops/layout.ts";
 import { matmul } from "../engine/ops/matmul.ts";
 import { randomNormals, RandomStream } from "../engine/random.ts";
 import { formatShape, sizeOf } from "../engine/shape.ts";
-import { type Tensor, tensor } from "../engine/tensor.ts";
+import { empty, type Tensor, tensor } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import { checkGptConfig, type GptConfig, gptParameterShapes } from "./gpt_config.ts";
 import type { ForwardOptions, LanguageModel } from "./language_model.ts";
@@ -44,16 +46,22 @@ export class Gpt implements LanguageModel {
   readonly config: GptConfig;
   /** Whether dropout is on. */
   training = true;
+  /** Whether each block keeps its input alone and is computed a second time for its gradient: less memory, more work. */
+  activationCheckpointing = false;
   /** Where the masks of dropout come from; its `counter` belongs to a checkpoint. */
   random: RandomStream;
   #parameters: Map<string, Tensor>;
 
   /**
-   * A model with fresh parameters, a function of the seed.
+   * A model with fresh parameters, a function of the seed; without `initialize` they are whatever the memory holds.
    *
    * @throws {WeftError} when the configuration is not one of a GPT, or a parameter does not fit the adapter.
    */
-  constructor(gpu: Gpu, config: GptConfig, options: { readonly seed?: number } = {}) {
+  constructor(
+    gpu: Gpu,
+    config: GptConfig,
+    options: { readonly seed?: number; readonly initialize?: boolean } = {},
+  ) {
     checkGptConfig(config);
     this.gpu = gpu;
     this.config = config;
@@ -61,6 +69,7 @@ export class Gpt implements LanguageModel {
     this.random = new RandomStream(seed);
     let stream = 0;
     this.#parameters = new Map([...gptParameterShapes(config)].map(([name, shape]) => {
+      if (options.initialize === false) return [name, empty(gpu, shape, { requiresGrad: true, label: name })];
       const values = initialValues(name, sizeOf(shape), config.n_layer, seed, stream++);
       return [name, tensor(gpu, values, shape, { requiresGrad: true, label: name })];
     }));
@@ -87,6 +96,25 @@ export class Gpt implements LanguageModel {
    * @throws {WeftError} when ids are not (B, T) with T from 1 to block_size.
    */
   forward(ids: Tensor, options: ForwardOptions = {}): Tensor {
+    let x = this.#blocks(ids, options.probe);
+    if (options.lastOnly) x = slice(x, { axis: 1, start: -1 });
+    const logits = matmul(this.#norm(x, "ln_f"), this.#weight("wte"), { transposeB: true });
+    options.probe?.("logits", logits);
+    return logits;
+  }
+
+  /**
+   * Mean cross-entropy of the next tokens, in nats: ids and targets (B, T) → a scalar. The logits of all positions never
+   * exist at one time.
+   *
+   * @throws {WeftError} when ids are not (B, T) with T from 1 to block_size, or the targets are of another shape.
+   */
+  loss(ids: Tensor, targets: Tensor): Tensor {
+    return linearCrossEntropy(this.#norm(this.#blocks(ids), "ln_f"), this.#weight("wte"), targets);
+  }
+
+  /** The residual stream after the last block: ids (B, T) → (B, T, C). */
+  #blocks(ids: Tensor, probe?: ForwardOptions["probe"]): Tensor {
     const T = ids.shape[1];
     if (ids.shape.length !== 2 || T < 1 || T > this.blockSize) {
       throw new WeftError(
@@ -94,31 +122,35 @@ export class Gpt implements LanguageModel {
           `${this.blockSize}`,
       );
     }
-    const probe = (stage: string, value: Tensor): Tensor => {
-      options.probe?.(stage, value);
-      return value;
-    };
     const positions = slice(this.#weight("wpe"), { end: T });
     const embedded = add(embedding(this.#weight("wte"), ids), positions), mask = this.#mask();
-    let x = probe("embedding", mask ? dropout(embedded, mask.p, mask.key) : embedded);
+    let x = mask ? dropout(embedded, mask.p, mask.key) : embedded;
+    probe?.("embedding", x);
     for (let i = 0; i < this.config.n_layer; i++) {
-      x = probe(`h.${i}.attn`, this.#attention(x, `h.${i}`));
-      x = probe(`h.${i}.mlp`, this.#perceptron(x, `h.${i}`));
+      const name = `h.${i}`, masks = [this.#mask(), this.#mask(), this.#mask()];
+      const attention = (x: Tensor) => this.#attention(x, name, masks[0], masks[1]);
+      const perceptron = (x: Tensor) => this.#perceptron(x, name, masks[2]);
+      if (this.activationCheckpointing) x = checkpointed(x, (x) => perceptron(attention(x)));
+      else {
+        x = attention(x);
+        probe?.(`${name}.attn`, x);
+        x = perceptron(x);
+      }
+      probe?.(`${name}.mlp`, x);
     }
-    if (options.lastOnly) x = slice(x, { axis: 1, start: -1 });
-    return probe("logits", matmul(this.#norm(x, "ln_f"), this.#weight("wte"), { transposeB: true }));
+    return x;
   }
 
-  #attention(x: Tensor, name: string): Tensor {
+  #attention(x: Tensor, name: string, inside?: DropoutOptions, after?: DropoutOptions): Tensor {
     const qkv = this.#linear(this.#norm(x, `${name}.ln_1`), `${name}.attn.c_attn`);
-    const attended = selfAttention(qkv, this.config.n_head, { dropout: this.#mask() });
-    return this.#linear(attended, `${name}.attn.c_proj`, { residual: x, dropout: this.#mask() });
+    const attended = selfAttention(qkv, this.config.n_head, { dropout: inside });
+    return this.#linear(attended, `${name}.attn.c_proj`, { residual: x, dropout: after });
   }
 
-  #perceptron(x: Tensor, name: string): Tensor {
+  #perceptron(x: Tensor, name: string, after?: DropoutOptions): Tensor {
     const form = this.config.activation === "gelu_erf" ? "erf" : "tanh";
     const hidden = this.#linear(this.#norm(x, `${name}.ln_2`), `${name}.mlp.c_fc`, { gelu: form });
-    return this.#linear(hidden, `${name}.mlp.c_proj`, { residual: x, dropout: this.#mask() });
+    return this.#linear(hidden, `${name}.mlp.c_proj`, { residual: x, dropout: after });
   }
 
   #linear(x: Tensor, name: string, options: LinearOptions = {}): Tensor {

@@ -23,4 +23,6 @@ export interface LanguageModel {
   parameters(): ReadonlyMap<string, Tensor>;
   /** Logits of the next token at each position: ids (B, T) → (B, T, V). */
   forward(ids: Tensor, options?: ForwardOptions): Tensor;
+  /** Mean cross-entropy of the next tokens, in nats: ids and targets (B, T) → a scalar. */
+  loss(ids: Tensor, targets: Tensor): Tensor;
 }

@@ -1,12 +1,15 @@
 // loss = (1 / count) Σ_rows (lse − logits[row, target]) over the rows whose target is counted, with
 // lse = log Σ exp logits[row]. A target that is neither a class nor `ignore_index` makes the loss NaN.
+// Logits may come in chunks of rows; targets, lse and losses are those of all rows, from row `first` on.
 // Backward: dlogits[row, c] = dloss / count · (exp(logits[row, c] − lse) − [c = target]), and 0 for rows not counted.
-// logits: (rows, C); targets: (rows); lse, losses: (rows).
+// logits: (rows, C); targets, lse, losses: (all rows). `slopes` leaves the factor dloss / count to `rescale`.
 
 struct Params {
   rows: u32,
   C: u32,
   ignore_index: i32,
+  first: u32,      // row of the first of these logits among all rows
+  size: u32,       // elements, of rescale
 }
 
 const LANES: u32 = 256;  // of the mean
@@ -24,6 +27,8 @@ const LANES: u32 = 256;  // of the mean
 @group(0) @binding(10) var<storage, read> log_sum_exp: array<f32>;       // lse, once it is computed
 @group(0) @binding(11) var<storage, read> d_loss: array<f32>;            // (1)
 @group(0) @binding(12) var<storage, read_write> d_logits: array<f32>;
+@group(0) @binding(13) var<storage, read> x: array<f32>;                 // what is rescaled
+@group(0) @binding(14) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(64)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -38,12 +43,12 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     total = total * exp(before - largest) + exp(logits[at + c] - largest);
   }
   let normalizer = largest + log(total);
-  lse[row] = normalizer;
-  let target_id = targets[row];
+  lse[p.first + row] = normalizer;
+  let target_id = targets[p.first + row];
   var result = bitcast<f32>(0x7fc00000u | (p.C & 1u));
   if (target_id == p.ignore_index) { result = 0.0; }
   else if (target_id >= 0 && target_id < i32(p.C)) { result = normalizer - logits[at + u32(target_id)]; }
-  losses[row] = result;
+  losses[p.first + row] = result;
 }
 
 // Each of LANES invocations adds every LANES-th row; `mean` adds those sums.
@@ -69,13 +74,31 @@ fn mean() {
   loss[1] = sum.y;
 }
 
+// exp(logits − lse) − [c = target] of one element, 0 in rows that are not counted.
+fn slope(i: u32) -> f32 {
+  let row = p.first + i / p.C;
+  let target_id = targets[row];
+  let one_hot = select(0.0, 1.0, i32(i % p.C) == target_id);
+  return select(exp(logits[i] - log_sum_exp[row]) - one_hot, 0.0, target_id == p.ignore_index);
+}
+
 @compute @workgroup_size(64)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * (groups.x * 64u);
   if (i >= p.rows * p.C) { return; }
-  let row = i / p.C;
-  let target_id = targets[row];
-  let one_hot = select(0.0, 1.0, i32(i % p.C) == target_id);
-  let slope = (exp(logits[i] - log_sum_exp[row]) - one_hot) * d_loss[0] / loss_and_count[1];
-  d_logits[i] = select(slope, 0.0, target_id == p.ignore_index);
+  d_logits[i] = slope(i) * d_loss[0] / loss_and_count[1];
+}
+
+@compute @workgroup_size(64)
+fn slopes(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * (groups.x * 64u);
+  if (i >= p.rows * p.C) { return; }
+  d_logits[i] = slope(i);
+}
+
+@compute @workgroup_size(64)
+fn rescale(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * (groups.x * 64u);
+  if (i >= p.size) { return; }
+  out[i] = x[i] * d_loss[0] / loss_and_count[1];
 }

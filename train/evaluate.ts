@@ -1,4 +1,3 @@
-import { crossEntropy } from "../engine/ops/cross_entropy.ts";
 import { Scope } from "../engine/scope.ts";
 import { tensor } from "../engine/tensor.ts";
 import type { LanguageModel } from "../model/language_model.ts";
@@ -29,7 +28,7 @@ export async function evaluate(
     for (let i = 0; i < count; i++) {
       using _ = new Scope(gpu);
       const { x, y } = batches.at(first + i);
-      log.push(crossEntropy(model.forward(tensor(gpu, x, [B, T])), tensor(gpu, y, [B, T])));
+      log.push(model.loss(tensor(gpu, x, [B, T]), tensor(gpu, y, [B, T])));
       gpu.submit();
     }
     const losses = await log.read();

@@ -81,6 +81,11 @@ export const trainOptions = {
     default: "",
     help: "folder of .wgsl files that take the place of the built-in ones",
   },
+  activation_checkpointing: {
+    type: "bool",
+    default: false,
+    help: "compute each block a second time for its gradient: less memory, about a third more work",
+  },
   tune: {
     type: "string",
     default: "on",

@@ -1,5 +1,4 @@
 import { backward } from "../engine/backward.ts";
-import { crossEntropy } from "../engine/ops/cross_entropy.ts";
 import { Scope } from "../engine/scope.ts";
 import { tune } from "../engine/tune.ts";
 import { readTensors, type Tensor, tensor } from "../engine/tensor.ts";
@@ -154,7 +153,7 @@ export class Trainer {
     return await tune(model.gpu, () => {
       using _ = new Scope(model.gpu, { grad: true });
       const { x, y } = this.#batch(0);
-      backward(crossEntropy(model.forward(x), y));
+      backward(model.loss(x, y));
       for (const parameter of model.parameters().values()) parameter.zeroGrad();
     }, onProgress);
   }
@@ -175,7 +174,7 @@ export class Trainer {
     for (let micro = 0; micro < gradAccumSteps; micro++) {
       using _ = new Scope(model.gpu, { grad: true }); // activations die here
       const { x, y } = this.#batch(micro);
-      const loss = crossEntropy(model.forward(x), y);
+      const loss = model.loss(x, y);
       backward(loss, { scale: 1 / gradAccumSteps }); // adds into the parameters' gradients
       log.push(loss); // stays on the GPU
     }

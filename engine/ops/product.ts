@@ -7,6 +7,7 @@ import type { Gpu } from "../gpu.ts";
 import { type Constants, defineShader, type Params } from "../kernel.ts";
 import { run } from "../run.ts";
 import { epilogue as epilogueShader } from "../shader_parts.ts";
+import { Scope } from "../scope.ts";
 import { empty, type Tensor, tensor } from "../tensor.ts";
 
 import { sumInto } from "./reduce.ts";
@@ -87,6 +88,7 @@ export type ProductVariant = typeof productVariants[number];
 
 /** Writes the product into `c` (batch, M, N). Not recorded. */
 export function product(c: Tensor, spec: Product, epilogue: Epilogue = {}): void {
+  using _ = new Scope(c.gpu); // copies and parts die here, not with the activations
   const variant = variantOf(c.gpu, spec), parts = Number(/(\d+) parts/.exec(variant)?.[1] ?? 1);
   if (parts > 1) return splitProduct(c, spec, epilogue, variant, parts);
   dispatch(c, spec, epilogue, variant);
