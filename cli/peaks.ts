@@ -61,7 +61,7 @@ async function measureLaunch(gpu: Gpu): Promise<number> {
  * Seconds of one call of `work`, the best of three measurements. A wait costs about 11 ms in Deno however short the
  * work, so that much is measured first and taken off, and the work is repeated until it takes far longer.
  */
-async function secondsEach(gpu: Gpu, work: () => void): Promise<number> {
+export async function secondsEach(gpu: Gpu, work: () => void): Promise<number> {
   const measure = async (count: number): Promise<number> => {
     const began = performance.now();
     for (let i = 0; i < count; i++) work();

@@ -259,7 +259,11 @@ function makeModel(gpu: Gpu, config: TrainConfig, vocabSize: number): LanguageMo
   };
   // A CPU adapter's memory is the machine's.
   const memory = gpu.isCpu ? Deno.systemMemoryInfo().available : undefined;
-  checkFit(gpu, shape, { batchSize: config.batch_size, memory });
+  checkFit(gpu, shape, {
+    batchSize: config.batch_size,
+    memory,
+    activationCheckpointing: config.activation_checkpointing,
+  });
   return new Gpt(gpu, shape, { seed });
 }
 

@@ -31,6 +31,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> totals: array<f32>;
 @group(0) @binding(6) var<storage, read_write> state: array<f32>;         // (2): norm, scale
 @group(0) @binding(7) var<storage, read> norm_and_scale: array<f32>;      // state, once it is computed
+@group(0) @binding(11) var<storage, read> spans: array<vec2u>;            // where each tensor's partial sums begin and end
 @group(0) @binding(8) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(9) var<storage, read_write> m: array<vec4f>;
 @group(0) @binding(10) var<storage, read_write> v: array<vec4f>;
@@ -40,7 +41,14 @@ fn sum_squares(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= params.lanes) { return; }
   var sum = vec4f();
   let whole = params.size / 4u;
-  for (var i = id.x; i < whole; i += params.lanes) { sum += g[i] * g[i]; }
+  // Four at a time: a round of the loop costs more than a square.
+  let step = params.lanes;
+  var i = id.x;
+  for (; i + 3u * step < whole; i += 4u * step) {
+    sum += (g[i] * g[i] + g[i + step] * g[i + step]) +
+      (g[i + 2u * step] * g[i + 2u * step] + g[i + 3u * step] * g[i + 3u * step]);
+  }
+  for (; i < whole; i += step) { sum += g[i] * g[i]; }
   if (id.x == whole % params.lanes && params.size % 4u != 0u) {  // what lies beyond the last element is not zero
     let rest = select(vec4f(), g[whole], vec4u(0u, 1u, 2u, 3u) < vec4u(params.size % 4u));
     sum += rest * rest;
@@ -48,11 +56,13 @@ fn sum_squares(@builtin(global_invocation_id) id: vec3u) {
   partial[params.first + id.x] = (sum.x + sum.y) + (sum.z + sum.w);
 }
 
-@compute @workgroup_size(1)
-fn total_squares() {
+// One invocation per tensor.
+@compute @workgroup_size(8)
+fn total_squares(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= params.tensor) { return; }
   var sum = 0.0;
-  for (var i = 0u; i < params.lanes; i++) { sum += partials[params.first + i]; }
-  total[params.tensor] = sum;
+  for (var i = spans[id.x].x; i < spans[id.x].y; i++) { sum += partials[i]; }
+  total[id.x] = sum;
 }
 
 @compute @workgroup_size(1)

@@ -2,7 +2,7 @@ import source from "../shaders/adamw.wgsl" with { type: "text" };
 import { defineShader } from "../engine/kernel.ts";
 import { run } from "../engine/run.ts";
 import { Scope } from "../engine/scope.ts";
-import { empty, type Tensor, zeros } from "../engine/tensor.ts";
+import { empty, type Tensor, tensor, zeros } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
 
 const shader = defineShader("adamw.wgsl", source);
@@ -63,6 +63,7 @@ export class AdamW {
   #options: Required<AdamWOptions>;
   #moments: Map<string, { m: Tensor; v: Tensor }>;
   #lanes: number[];
+  #spans: Tensor;
 
   /** An optimizer for these parameters, with its two moments at zero. */
   constructor(parameters: ReadonlyMap<string, Tensor>, options: AdamWOptions = {}) {
@@ -76,6 +77,11 @@ export class AdamW {
       v: zeros(gpu, shape, { label: `second moment of ${name}` }),
     }]));
     this.#lanes = [...parameters.values()].map(({ size }) => Math.min(8192, Math.max(64, Math.ceil(size / 256))));
+    let end = 0;
+    const spans = this.#lanes.flatMap((lanes) => [end, end += lanes]);
+    this.#spans = tensor(first.gpu, new Uint32Array(spans), [this.#lanes.length, 2], {
+      label: "spans of partial norms",
+    });
     this.state = zeros(first.gpu, [2], { label: "gradient norm" });
   }
 
@@ -116,19 +122,23 @@ export class AdamW {
       label: "partial norms",
     });
     const total = empty(gpu, [this.parameters.size], { label: "squared norms" });
-    let first = 0, tensor = 0;
+    let first = 0, index = 0;
     for (const [name, { grad, size }] of this.parameters) {
       if (grad === undefined) {
         throw new WeftError(`Cannot take a step: ${name} has no gradient; call backward before`);
       }
-      const lanes = this.#lanes[tensor];
-      const params = { ...common, size, first, lanes, tensor, shrink: 0 };
+      const lanes = this.#lanes[index];
+      const params = { ...common, size, first, lanes, tensor: index, shrink: 0 };
       run(shader, "sum_squares", { g: grad, partial }, { threads: lanes, params });
-      run(shader, "total_squares", { partials: partial, total }, { workgroups: 1, params });
       first += lanes;
-      tensor++;
+      index++;
     }
-    const params = { ...common, size: 0, first: 0, lanes: 0, tensor, shrink: 0 };
+    const params = { ...common, size: 0, first: 0, lanes: 0, tensor: index, shrink: 0 };
+    run(shader, "total_squares", { partials: partial, spans: this.#spans, total }, {
+      threads: index,
+      loops: Math.max(...this.#lanes),
+      params,
+    });
     run(shader, "norm", { totals: total, state: this.state }, { workgroups: 1, params });
   }
 
