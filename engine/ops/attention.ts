@@ -123,7 +123,8 @@ function planAttention(
       `Cannot run causal attention of ${Tq} queries over ${Tk} keys: the first would see none`,
     );
   }
-  const variant = D % 4 === 0 ? gpu.forced.attention as AttentionVariant ?? (gpu.isCpu ? "blocks" : "rows") : "rows";
+  const suits = D % 4 === 0 && blockRounds("backward_kv", D / 4) * Math.max(Tq, Tk) <= gpu.loopLimit;
+  const variant = suits ? gpu.forced.attention as AttentionVariant ?? (gpu.isCpu ? "blocks" : "rows") : "rows";
   const VECTORS = Math.ceil(D / 4), CAUSAL = causal ? 1 : 0;
   return {
     variant,
@@ -178,7 +179,7 @@ function launch(plan: AttentionPlan, entry: AttentionPass, tensors: Record<strin
     run(shaders.blocks, entry, tensors, {
       workgroups,
       flops,
-      loops: longest,
+      loops: longest * blockRounds(entry, constants.VECTORS),
       params: { ...params, tiles, workgroups },
       constants: { ...constants, LANES: blockLanes },
     });
@@ -188,6 +189,16 @@ function launch(plan: AttentionPlan, entry: AttentionPass, tensors: Record<strin
     const loops = longest * (constants.VECTORS <= 8 ? 1 : 2 * constants.VECTORS + 3);
     run(shaders.rows, entry, tensors, { threads: rows, flops, loops, params: { ...params, rows }, constants });
   }
+}
+
+/**
+ * Rounds of loops for one key (or query) in attention_blocks.wgsl. Loops over a row's vectors are unrolled on llvmpipe up
+ * to 12, and up to 16 those that only read the matrices; the counts were found as the lengths where results went wrong.
+ */
+function blockRounds(pass: AttentionPass, vectors: number): number {
+  if (vectors <= 12) return 1;
+  const [reading, writing] = { forward: [1, 1.25], backward_q: [2, 1], backward_kv: [2, 2] }[pass];
+  return 1 + (vectors + 1) * (vectors <= 16 ? writing : reading + writing);
 }
 
 /** Invocations of a workgroup in attention_blocks.wgsl: one vector of a CPU. */

@@ -30,6 +30,8 @@ export interface Peer {
   readonly name: string;
   /** What it computes on. */
   readonly adapter: string;
+  /** Its GPU device, where it has one: what goes wrong there without a word must fail the request. */
+  readonly device?: GPUDevice;
   /** Prepares one matrix product. */
   matmul(sizes: MatmulSizes): Work | Promise<Work>;
   /** Prepares training steps on one fixed batch. */
@@ -78,6 +80,11 @@ export function gptBatch({ batch_size, block_size, vocab_size }: GptSizes): Reco
 /** Answers requests until the one to exit, or the end of the input. */
 export async function serve(peer: Peer): Promise<void> {
   const prepared = new Map<string, { work: Work; first_loss?: number }>();
+  let gpuError: string | undefined;
+  peer.device?.addEventListener("uncapturederror", (event) => {
+    event.preventDefault();
+    gpuError ??= (event as GPUUncapturedErrorEvent).error.message;
+  });
 
   async function prepare(key: string, make: () => Work | Promise<Work>) {
     const work = await make();
@@ -100,12 +107,14 @@ export async function serve(peer: Peer): Promise<void> {
       loss = await work();
       ms.push(performance.now() - start);
     }
+    if (gpuError !== undefined) throw new Error(gpuError);
     return { ms, loss, first_loss };
   }
 
   for await (const line of lines()) {
     let reply: Record<string, unknown> | undefined;
     try {
+      gpuError = undefined;
       reply = await answer(line);
     } catch (error) { // a request that fails must not end the program
       reply = { error: String(error).replace(/\s+/g, " ").slice(0, 500) };

@@ -3,6 +3,7 @@ import {
   blockUntilReady,
   defaultDevice,
   type Device,
+  getWebGPUDevice,
   init,
   jit,
   nn,
@@ -109,6 +110,14 @@ async function matmul(sizes: MatmulSizes): Promise<Work> {
   };
 }
 
-const info = device === "webgpu" ? (await navigator.gpu.requestAdapter())?.info : undefined;
-const adapter = info ? `${info.vendor} ${info.description}`.trim() : `CPU, ${navigator.hardwareConcurrency} threads`;
-await serve({ name: `jax-js 0.1.25 ${device}`, adapter, matmul, step });
+const gpu = device === "webgpu";
+const info = gpu ? (await navigator.gpu.requestAdapter())?.info : undefined;
+await serve({
+  name: `jax-js 0.1.25 ${device}`,
+  adapter: gpu
+    ? info?.description || info?.vendor || "an unknown GPU"
+    : `CPU, ${navigator.hardwareConcurrency} threads`,
+  device: gpu ? getWebGPUDevice() : undefined,
+  matmul,
+  step,
+});
