@@ -32,7 +32,7 @@
 // The engine: a GPU, tensors on it, and what it takes to write an operation of one's own.
 export { Gpu, type GpuOptions, type StorageOwner } from "./engine/gpu.ts";
 export { BufferPool, type PoolStats, type Storage } from "./engine/buffer_pool.ts";
-export { type KernelTime, Recorder } from "./engine/recorder.ts";
+export { type Dispatch, type KernelTime, Recorder } from "./engine/recorder.ts";
 export {
   type Constants,
   defineShader,
@@ -56,6 +56,10 @@ export {
 } from "./engine/tensor.ts";
 export { record, recording, Scope, type ScopeOptions } from "./engine/scope.ts";
 export { backward, type BackwardOptions } from "./engine/backward.ts";
+export { checkpointed } from "./engine/checkpointed.ts";
+export { type Choice, Choices, type ForcedVariants, type Question, type Trial } from "./engine/choices.ts";
+export { tune } from "./engine/tune.ts";
+export { version } from "./engine/version.ts";
 export { type NormalOptions, pcg4d, randomNormals, RandomStream, randomU32, randomUniform } from "./engine/random.ts";
 export {
   encodeSafetensors,
@@ -67,16 +71,29 @@ export {
 export { WeftError } from "./engine/weft_error.ts";
 
 // Operations.
-export { attention, type AttentionOptions, selfAttention } from "./engine/ops/attention.ts";
+export {
+  attention,
+  type AttentionOptions,
+  type AttentionVariant,
+  attentionVariants,
+  selfAttention,
+} from "./engine/ops/attention.ts";
 export { add, div, mul, sub } from "./engine/ops/binary.ts";
 export { copy, copyInto, detach, fill } from "./engine/ops/copy.ts";
-export { crossEntropy, type CrossEntropyOptions } from "./engine/ops/cross_entropy.ts";
+export {
+  crossEntropy,
+  type CrossEntropyOptions,
+  linearCrossEntropy,
+  type LinearCrossEntropyOptions,
+} from "./engine/ops/cross_entropy.ts";
 export { dropout, type DropoutOptions, type RandomKey } from "./engine/ops/dropout.ts";
 export { embedding } from "./engine/ops/embedding.ts";
 export { gather } from "./engine/ops/gather.ts";
 export { gelu, type GeluForm } from "./engine/ops/gelu.ts";
 export { concat, expand, permute, reshape, slice, type SliceOptions, transpose } from "./engine/ops/layout.ts";
+export { linear, type LinearOptions } from "./engine/ops/linear.ts";
 export { matmul, type MatmulOptions } from "./engine/ops/matmul.ts";
+export { type ProductVariant, productVariants } from "./engine/ops/product.ts";
 export { layerNorm, rmsNorm } from "./engine/ops/norm.ts";
 export { max, mean, type ReduceOptions, sum } from "./engine/ops/reduce.ts";
 export { logSoftmax, softmax } from "./engine/ops/softmax.ts";
@@ -104,6 +121,7 @@ export {
 } from "./train/checkpoint.ts";
 export { type BatchSource, evaluate } from "./train/evaluate.ts";
 export { LossLog } from "./train/loss_log.ts";
+export { type MemoryPlan, planStep, type StepPlan } from "./train/plan.ts";
 export { learningRateAt, type ScheduleOptions } from "./train/schedule.ts";
 export { readTextFile } from "./train/text_file.ts";
 export {

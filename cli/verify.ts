@@ -1,7 +1,9 @@
 import { backward } from "../engine/backward.ts";
 import type { Gpu } from "../engine/gpu.ts";
 import type { HostData, HostTensor } from "../engine/host_tensor.ts";
+import { attentionVariants } from "../engine/ops/attention.ts";
 import { crossEntropy } from "../engine/ops/cross_entropy.ts";
+import { productVariants } from "../engine/ops/product.ts";
 import { readSafetensorsFile } from "../model/safetensors.ts";
 import { Scope } from "../engine/scope.ts";
 import { readTensors, tensor } from "../engine/tensor.ts";
@@ -17,6 +19,8 @@ import { runCommand } from "./run_command.ts";
 const options = {
   fixture: { type: "string", help: "folder with weights, batches and what PyTorch computed from them" },
   json: { type: "bool", default: false, help: "print the result as JSON" },
+  product: { type: "string", choices: productVariants, help: "compute all matrix products in this way" },
+  attention: { type: "string", choices: attentionVariants, help: "compute all attention in this way" },
   shaders: {
     type: "string",
     default: "",
@@ -87,9 +91,11 @@ export async function verifyFixture(gpu: Gpu, folder: string): Promise<Compariso
       }
       return tensor(gpu, find(batch, name, folder).data.slice(step * B * T, (step + 1) * B * T), [B, T]);
     });
-    const logits = model.forward(x), loss = crossEntropy(logits, y);
-    backward(loss, { keep: [logits] });
-    if (step === 0) {
+    // The first step goes over the logits, the others as training does, which never makes all of them.
+    const logits = step === 0 ? model.forward(x) : undefined;
+    const loss = logits ? crossEntropy(logits, y) : model.loss(x, y);
+    backward(loss, { keep: logits ? [logits] : [] });
+    if (logits) {
       const computed = await readTensors([logits, ...[...model.parameters().values()].map((p) => p.grad!)]);
       ["logits", ...[...model.parameters().keys()].map((name) => `grad.${name}`)].forEach((name, i) => {
         const error = relativeError(computed[i].data, find(expected, name, folder).data);
@@ -117,11 +123,15 @@ export async function verifyFixture(gpu: Gpu, folder: string): Promise<Compariso
 export async function verifyCommand(args: string[]): Promise<void> {
   const { flags, help: wantsHelp } = parseCommandLine(args, { options });
   if (wantsHelp) return console.log(help);
-  const { fixture, json, shaders } = resolveOptions(options, [{ source: "command line", values: flags }]);
+  const { fixture, json, shaders, product, attention } = resolveOptions(options, [{
+    source: "command line",
+    values: flags,
+  }]);
   if (!fixture) {
     throw new WeftError("--fixture is missing: give a folder, such as tests/fixtures/gpt_bias_tanh");
   }
   using gpu = await openGpu(shaders);
+  gpu.forced = { product, attention };
   const comparisons = await verifyFixture(gpu, fixture);
   const failed = comparisons.filter(({ error, tolerance }) => !(error <= tolerance)); // a NaN fails
   if (json) {

@@ -1,5 +1,17 @@
 import { assertEquals } from "@std/assert";
-import { add, backward, Gpu, mul, randomUniform, reshape, Scope, sum, type Tensor, tensor } from "../mod.ts";
+import {
+  add,
+  backward,
+  type ForcedVariants,
+  Gpu,
+  mul,
+  randomUniform,
+  reshape,
+  Scope,
+  sum,
+  type Tensor,
+  tensor,
+} from "../mod.ts";
 
 /** An array in float64: what the references compute with. */
 export interface Nd {
@@ -24,6 +36,8 @@ export interface OpCase {
   readonly reference: (...arrays: Nd[]) => Nd;
   /** Largest relative error of the forward pass and of each gradient. Default: 2e-6 and 5e-6. */
   readonly tolerance?: readonly [number, number];
+  /** Variants of kernels to use. Default: those that suit. */
+  readonly forced?: ForcedVariants;
   /** How many elements of each input are differentiated by themselves. Default: 24. */
   readonly samples?: number;
 }
@@ -53,6 +67,13 @@ export function gpuTest(name: string, body: (gpu: Gpu) => Promise<void>): void {
   });
 }
 
+/** Uses variants of kernels until the end of a `using` block. */
+export function force(gpu: Gpu, variants: ForcedVariants): Disposable {
+  const before = gpu.forced;
+  gpu.forced = variants;
+  return { [Symbol.dispose]: () => gpu.forced = before };
+}
+
 /**
  * A test of one operation: its forward pass against plain float64 code, and the gradient of each input, under a random
  * cotangent, against central differences of that code: of single elements, and of all at once along a random direction,
@@ -72,6 +93,7 @@ export function checkOp(name: string, op: OpCase): void {
       })
     );
     using _ = new Scope(gpu, { grad: true });
+    using _forced = force(gpu, op.forced ?? {});
     const y = op.run(...leaves);
     const expected = op.reference(...arrays);
     assertEquals([...y.shape], [...expected.shape], "shape");

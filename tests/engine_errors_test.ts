@@ -2,10 +2,12 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { defineShader, empty, gelu, Gpu, randomNormals, run, Scope, tensor, WeftError } from "../mod.ts";
 import { gpuTest } from "./_check_op.ts";
 
-const geluSource = await Deno.readTextFile(new URL("../shaders/gelu.wgsl", import.meta.url));
+const [geluSource, geluCurve] = await Promise.all(
+  ["gelu", "gelu_curve"].map((name) => Deno.readTextFile(new URL(`../shaders/${name}.wgsl`, import.meta.url))),
+);
 
 Deno.test("a shader of a built-in's name takes its place", async () => {
-  const doubled = geluSource.replace("out[i] = v * tanh_cdf(v);", "out[i] = 2.0 * v;");
+  const doubled = geluSource.replace("out[i] = v * gelu_cdf(v, TANH);", "out[i] = 2.0 * v;");
   using gpu = await Gpu.open({ shaders: { "gelu.wgsl": doubled } });
   assertEquals([...await gelu(tensor(gpu, [1, -3])).read()], [2, -6]);
 });
@@ -20,13 +22,22 @@ Deno.test("a replacement that replaces nothing is an error that names the shader
 });
 
 Deno.test("a shader that does not compile is named with its line and column", async () => {
-  const broken = geluSource.replace("out[i] = v * tanh_cdf(v);", "out[i] = v * tanh_cdf(w);");
-  const lines = broken.split("\n"), line = lines.findIndex((text) => text.includes("(w)")) + 1;
-  const column = lines[line - 1].indexOf("(w)") + 2; // of w, counted from 1
+  const broken = geluSource.replace("out[i] = v * gelu_cdf(v, TANH);", "out[i] = v * gelu_cdf(w, TANH);");
+  const lines = broken.split("\n"), line = lines.findIndex((text) => text.includes("(w,")) + 1;
+  const column = lines[line - 1].indexOf("(w,") + 2; // of w, counted from 1
   using gpu = await Gpu.open({ shaders: { "gelu.wgsl": broken } });
   const error = await assertRejects(() => gelu(tensor(gpu, [1])).read(), WeftError);
   assertEquals(error.message.startsWith(`gelu.wgsl:${line}:${column}: `), true, error.message);
-  assertEquals(error.message.endsWith(": out[i] = v * tanh_cdf(w);"), true, error.message);
+  assertEquals(error.message.endsWith(": out[i] = v * gelu_cdf(w, TANH);"), true, error.message);
+});
+
+Deno.test("an error in a part that a shader builds on is named with that file's line", async () => {
+  const curve = await Deno.readTextFile(new URL("../shaders/gelu_curve.wgsl", import.meta.url));
+  const broken = curve.replace("let bell = exp(-0.5 * v * v);", "let bell = exp(-0.5 * w * v);");
+  const line = broken.split("\n").findIndex((text) => text.includes(" w ")) + 1;
+  using gpu = await Gpu.open({ shaders: { "gelu_curve.wgsl": broken } });
+  const error = await assertRejects(() => gelu(tensor(gpu, [1])).read(), WeftError);
+  assertEquals(error.message.startsWith(`gelu_curve.wgsl:${line}:`), true, error.message);
 });
 
 Deno.test("a kernel that computes nothing fails the self-test", async () => {
@@ -73,7 +84,7 @@ gpuTest("errors of the GPU itself reach the next read", async () => {
 
 gpuTest("a tensor that is written and read in one dispatch is an error", (gpu) => {
   using _ = new Scope(gpu);
-  const x = tensor(gpu, [1, 2, 3, 4]), shader = defineShader("gelu.wgsl", geluSource);
+  const x = tensor(gpu, [1, 2, 3, 4]), shader = defineShader("gelu.wgsl", geluSource + geluCurve);
   const launch = { threads: 1, params: { size: 4 }, constants: { TANH: 1 } };
   assertThrows(
     () => run(shader, "forward", { x, out: x }, launch),
@@ -141,5 +152,5 @@ gpuTest("loops past the driver's limit are refused, where it has one", async (gp
   if (gpu.loopLimit === Infinity) return;
   assertThrows(() => layerNorm(fill(gpu, [1, 21_845], 0), fill(gpu, [21_845], 1)), WeftError, "this driver stops at");
   const x = fill(gpu, [1, 1, 978, 128], 0);
-  assertThrows(() => attention(x, x, x), WeftError, "Cannot run attention.wgsl/forward on llvmpipe");
+  assertThrows(() => attention(x, x, x), WeftError, "Cannot run attention_rows.wgsl/forward on llvmpipe");
 });

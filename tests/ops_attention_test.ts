@@ -1,5 +1,17 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { attention, backward, fill, mul, randomNormals, Scope, selfAttention, sum, tensor, WeftError } from "../mod.ts";
+import {
+  attention,
+  attentionVariants,
+  backward,
+  fill,
+  mul,
+  randomNormals,
+  Scope,
+  selfAttention,
+  sum,
+  tensor,
+  WeftError,
+} from "../mod.ts";
 import { checkOp, checkPastLimit, expectClose, gpuTest } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
@@ -28,6 +40,28 @@ for (const causal of [true, false]) {
     samples: 8,
   });
 }
+for (const attentionBy of attentionVariants) {
+  for (const [B, H, T, D] of [[2, 2, 3, 4], [1, 3, 35, 8], [1, 1, 70, 16]]) {
+    for (const causal of [true, false]) {
+      const dropout = { p: 0.25, key: { seed: 3, counter: 8 } };
+      checkOp(`self-attention by ${attentionBy}, (${B},${T},${H},${D}) ${causal ? "causal" : "full"}, with dropout`, {
+        inputs: [{ shape: [B, T, 3 * H * D], range: [-1.5, 1.5] }],
+        run: (qkv) => selfAttention(qkv, H, { causal, dropout }),
+        reference: (qkv) => ref.selfAttention(qkv, H, causal, dropout),
+        forced: { attention: attentionBy },
+        samples: 6,
+      });
+    }
+  }
+  checkOp(`attention of 5 queries to 37 keys by ${attentionBy}`, {
+    inputs: [{ shape: [2, 1, 5, 12] }, { shape: [2, 1, 37, 12] }, { shape: [2, 1, 37, 12] }],
+    run: (q, k, v) => attention(q, k, v),
+    reference: (q, k, v) => ref.attention(q, k, v, true),
+    forced: { attention: attentionBy },
+    samples: 8,
+  });
+}
+
 checkOp("attention with one tensor as queries, keys and values", {
   inputs: [{ shape: [1, 2, 6, 4] }],
   run: (x) => attention(x, x, x),

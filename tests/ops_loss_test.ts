@@ -1,5 +1,19 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { backward, crossEntropy, fill, logSoftmax, Scope, softmax, tensor, WeftError } from "../mod.ts";
+import {
+  add,
+  backward,
+  crossEntropy,
+  fill,
+  linearCrossEntropy,
+  logSoftmax,
+  matmul,
+  mul,
+  Scope,
+  softmax,
+  sum,
+  tensor,
+  WeftError,
+} from "../mod.ts";
 import { checkOp, checkPastLimit, expectClose, gpuTest } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
@@ -44,6 +58,39 @@ for (const ignoreIndex of [-100, -1, 2]) {
   });
 }
 
+for (const [rows, C, V, chunk] of [[1, 3, 5, 1], [7, 8, 11, 3], [40, 16, 65, 16], [12, 4, 9, 100]]) {
+  checkOp(`cross-entropy of a linear layer: ${rows} rows, ${V} classes, ${chunk} at a time`, {
+    inputs: [{ shape: [rows, C] }, { shape: [V, C], range: [-2, 2] }, {
+      shape: [rows],
+      values: targetsOf(rows, V).map((target, i) => i % 5 === 3 ? -100 : target),
+      integer: true,
+    }],
+    run: (x, weight, targets) => linearCrossEntropy(x, weight, targets, { chunk }),
+    reference: (x, weight, targets) => ref.crossEntropy(ref.matmul(x, weight, false, true), targets),
+  });
+}
+
+gpuTest("the cross-entropy of a linear layer takes part in a larger loss, and needs no gradient", async (gpu) => {
+  const x = tensor(gpu, [1, 2, -1, 0.5], [2, 2], { requiresGrad: true });
+  const weight = tensor(gpu, [1, 0, 0, 1, 1, 1], [3, 2]), targets = tensor(gpu, new Int32Array([2, 0]));
+  const gradients: Float32Array[] = [];
+  for (const whole of [true, false]) {
+    using _ = new Scope(gpu, { grad: true });
+    const loss = whole
+      ? crossEntropy(matmul(x, weight, { transposeB: true }), targets)
+      : linearCrossEntropy(x, weight, targets);
+    backward(add(mul(loss, loss), sum(x)), { scale: 0.5 });
+    gradients.push(await x.grad!.read());
+    x.zeroGrad();
+  }
+  expectClose("gradient", gradients[1], gradients[0], 1e-6);
+  using _ = new Scope(gpu);
+  const loss = await linearCrossEntropy(x, weight, targets).item();
+  expectClose("loss", [loss], [await crossEntropy(matmul(x, weight, { transposeB: true }), targets).item()], 1e-6);
+  assertThrows(() => linearCrossEntropy(x, fill(gpu, [3, 4], 0), targets), WeftError, "the weight must be (V, 2)");
+  assertThrows(() => linearCrossEntropy(x, weight, fill(gpu, [2], 0)), WeftError, "targets f32 (2)");
+});
+
 gpuTest("large logits neither overflow nor lose the answer", async (gpu) => {
   using _ = new Scope(gpu);
   const logits = tensor(gpu, [1e4, 0, -1e4, 300, 301, 302], [2, 3]);
@@ -79,7 +126,7 @@ gpuTest("targets of another shape or type are named", (gpu) => {
   assertThrows(
     () => crossEntropy(logits, tensor(gpu, new Int32Array(3))),
     WeftError,
-    "logits are (2, 3) and targets i32 (3)",
+    "logits is (2, 3) and targets i32 (3)",
   );
   assertThrows(() => crossEntropy(logits, fill(gpu, [2], 0)), WeftError, "targets f32 (2)");
   return Promise.resolve();

@@ -1,7 +1,7 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { mat4 } from "wgpu-matrix";
-import { fill, Gpu, matmul, randomNormals, Scope, tensor, WeftError } from "../mod.ts";
-import { checkOp, checkPastLimit, expectClose, gpuTest } from "./_check_op.ts";
+import { fill, matmul, productVariants, randomNormals, randomUniform, Scope, tensor, WeftError } from "../mod.ts";
+import { checkOp, checkPastLimit, expectClose, force, gpuTest, nd } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
 // Below a tile, no multiple of 4, a multiple of 4 that is no multiple of a tile, several workgroups.
@@ -46,22 +46,41 @@ checkOp("matmul of a matrix with itself", {
   reference: (x) => ref.matmul(x, x),
 });
 
-gpuTest("the tiles for GPUs compute the same on this adapter", async (shared) => {
-  using gpu = await Gpu.open();
-  Object.defineProperty(gpu, "isCpu", { value: !shared.isCpu });
-  using _ = new Scope(gpu);
-  using __ = new Scope(shared);
-  for (const [M, N, K] of [...sizes, [200, 300, 40]]) {
-    for (const [transposeA, transposeB] of [[false, false], [false, true], [true, false]]) {
-      const [a, b] = [M * K, K * N].map((size, stream) => randomNormals(size, { seed: M + N, stream }));
-      const product = (on: Gpu) =>
-        matmul(tensor(on, a, transposeA ? [K, M] : [M, K]), tensor(on, b, transposeB ? [N, K] : [K, N]), {
-          transposeA,
-          transposeB,
-        }).read();
-      expectClose(`${M} × ${N} × ${K}`, await product(gpu), await product(shared), 1e-6);
-    }
+// Around the edges of every tile (4, 8, 16, 32, 64, 128), and K around its depth and its parts.
+const edges = [[1, 4, 16], [3, 130, 20], [31, 17, 33], [33, 129, 64], [64, 64, 72], [132, 68, 100], [129, 260, 300]];
+for (const product of productVariants) {
+  for (const [transposeA, transposeB] of [[false, false], [false, true], [true, false], [true, true]]) {
+    gpuTest(`products by ${product}, ${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`, async (gpu) => {
+      using _forced = force(gpu, { product });
+      for (const [M, N, K] of edges) {
+        using _ = new Scope(gpu);
+        const [a, b] = [[M, K], [K, N]].map(([rows, columns], stream) =>
+          nd(
+            (stream ? transposeB : transposeA) ? [columns, rows] : [rows, columns],
+            (i) => Math.fround(randomUniform(M, stream, i) - 0.5),
+          )
+        );
+        const [x, y] = [a, b].map(({ shape, data }) => tensor(gpu, Float32Array.from(data), shape));
+        const c = await matmul(x, y, { transposeA, transposeB }).read();
+        expectClose(`${M}×${N}×${K}`, c, ref.matmul(a, b, transposeA, transposeB).data, 1e-6);
+      }
+    });
   }
+  checkOp(`gradients of batches by ${product}`, {
+    inputs: [{ shape: [3, 5, 20] }, { shape: [3, 20, 4] }],
+    run: (a, b) => matmul(a, b),
+    reference: (a, b) => ref.matmul(a, b),
+    forced: { product },
+    samples: 6,
+  });
+}
+
+gpuTest("a product of more k than a loop may have rounds is refused, where there is such a limit", async (gpu) => {
+  using _ = new Scope(gpu);
+  using _forced = force(gpu, { product: "registers" });
+  const K = 65_001, a = fill(gpu, [32, K], 1), b = fill(gpu, [K, 4], 1);
+  if (gpu.loopLimit === Infinity) return assertEquals((await matmul(a, b).read())[0], K);
+  assertThrows(() => matmul(a, b), WeftError, "this driver stops at");
 });
 
 gpuTest("matmul agrees with wgpu-matrix's mat4 product", async (gpu) => {
@@ -74,8 +93,7 @@ gpuTest("matmul agrees with wgpu-matrix's mat4 product", async (gpu) => {
   }
 });
 
-// 4 rows of 20 are packed as 20 vec4s.
-checkPastLimit("packing and products", [4, 20], 20, (x) => {
+checkPastLimit("products", [4, 20], 20, (x) => {
   return matmul(x, tensor(x.gpu, randomNormals(80, { seed: 1, stream: 2 }), [20, 4]));
 });
 

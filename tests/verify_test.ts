@@ -27,6 +27,30 @@ for (const fixture of fixtures) {
   });
 }
 
+const forced = [
+  ["registers", "blocks"],
+  ["registers, copied", "rows"],
+  ["vector", "blocks"],
+  ["vector, shared", "rows"],
+  ["workgroup 1×1", "blocks"],
+  ["workgroup 2×2", "rows"],
+  ["workgroup 1×1, 4 parts", "blocks"],
+];
+for (const [i, [product, attention]] of forced.entries()) {
+  Deno.test(`the GPT computes the same with products by ${product} and attention by ${attention}`, async () => {
+    const args = [`--fixture=${fixtures[i % 2]}`, `--product=${product}`, `--attention=${attention}`, "--json"];
+    const { code, stdout, stderr } = await runTask("verify", args);
+    assertEquals([code, stderr], [0, ""]);
+    assertEquals(JSON.parse(stdout).rows.length > 40, true);
+  });
+}
+
+Deno.test("a way that does not exist is an error that names those that do", async () => {
+  const { code, stderr } = await runTask("verify", [`--fixture=${fixtures[0]}`, "--product=magic"]);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "it must be one of registers, ");
+});
+
 Deno.test("verify fails when a kernel is wrong by a little", async () => {
   const dir = await Deno.makeTempDir();
   const source = await Deno.readTextFile(`${root}/shaders/norm.wgsl`);

@@ -48,8 +48,7 @@ export function checkFit(gpu: Gpu, config: GptConfig, options: FitOptions): void
     );
   }
   if (memory === undefined) return;
-  const { weights, gradients, optimizer, reserved: total } = planStep(gpu, config, options).memory;
-  const state = weights + gradients + optimizer, activations = total - state;
+  const { state, total } = plannedMemory(gpu, config, options), activations = total - state;
   if (total > memory) {
     const fits = Math.floor((memory - state) / (activations / batchSize));
     throw new WeftError(
@@ -60,6 +59,20 @@ export function checkFit(gpu: Gpu, config: GptConfig, options: FitOptions): void
         (fits >= 1 ? `the largest batch_size that fits is ${fits}` : "take a smaller n_embd or n_layer"),
     );
   }
+}
+
+/** Bytes of parameters, gradients and moments, and of everything. Each layer takes as much as the others. */
+function plannedMemory(gpu: Gpu, config: GptConfig, options: FitOptions): { state: number; total: number } {
+  const planned = (n_layer: number) => {
+    const { weights, gradients, optimizer, reserved } = planStep(gpu, { ...config, n_layer }, options).memory;
+    return { state: weights + gradients + optimizer, total: reserved };
+  };
+  if (config.n_layer <= 8) return planned(config.n_layer);
+  const [few, more] = [planned(6), planned(8)], layers = (config.n_layer - 8) / 2;
+  return {
+    state: more.state + layers * (more.state - few.state),
+    total: more.total + layers * (more.total - few.total),
+  };
 }
 
 function largestThatFits(name: string, shape: readonly number[], config: GptConfig, limit: number): number {

@@ -16,7 +16,7 @@ const shaders = {
   blocks: defineShader("attention_blocks.wgsl", blocksSource, [pcg4d]),
 };
 
-/** The ways to compute attention: four queries per invocation, where D is a multiple of 4, or one. */
+/** The ways to compute attention: four queries per invocation, where D is a multiple of 4 up to 64, or one. */
 export const attentionVariants = ["blocks", "rows"] as const;
 
 /** One of the ways to compute attention. */
@@ -123,7 +123,8 @@ function planAttention(
       `Cannot run causal attention of ${Tq} queries over ${Tk} keys: the first would see none`,
     );
   }
-  const suits = D % 4 === 0 && blockRounds("backward_kv", D / 4) * Math.max(Tq, Tk) <= gpu.loopLimit;
+  // Beyond 64 llvmpipe compiles for half a minute, and what it makes is no faster.
+  const suits = D % 4 === 0 && D <= 64 && blockRounds("backward_kv", D / 4) * Math.max(Tq, Tk) <= gpu.loopLimit;
   const variant = suits ? gpu.forced.attention as AttentionVariant ?? (gpu.isCpu ? "blocks" : "rows") : "rows";
   const VECTORS = Math.ceil(D / 4), CAUSAL = causal ? 1 : 0;
   return {
@@ -192,13 +193,11 @@ function launch(plan: AttentionPlan, entry: AttentionPass, tensors: Record<strin
 }
 
 /**
- * Rounds of loops for one key (or query) in attention_blocks.wgsl. Loops over a row's vectors are unrolled on llvmpipe up
- * to 12, and up to 16 those that only read the matrices; the counts were found as the lengths where results went wrong.
+ * Rounds of loops for one key (or query) in attention_blocks.wgsl. llvmpipe unrolls the loops over a row's vectors up to 12,
+ * and up to 16 those that only read the matrices; counted by the lengths where results went wrong.
  */
 function blockRounds(pass: AttentionPass, vectors: number): number {
-  if (vectors <= 12) return 1;
-  const [reading, writing] = { forward: [1, 1.25], backward_q: [2, 1], backward_kv: [2, 2] }[pass];
-  return 1 + (vectors + 1) * (vectors <= 16 ? writing : reading + writing);
+  return vectors <= 12 ? 1 : 1 + (vectors + 1) * { forward: 1.25, backward_q: 1, backward_kv: 2 }[pass];
 }
 
 /** Invocations of a workgroup in attention_blocks.wgsl: one vector of a CPU. */

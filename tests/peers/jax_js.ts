@@ -37,6 +37,7 @@ function layerNorm(x: np.Array, weight: np.Array): np.Array {
 function loss(p: Arrays, x: np.Array, y: np.Array, sizes: GptSizes): np.Array {
   const { n_layer, n_head, n_embd: C, block_size: T, batch_size: B, vocab_size } = sizes;
   const w = (name: string) => p[`${name}.weight`];
+  // A product and not np.take, whose gradient is a shader that Deno refuses: it passes a pointer into storage.
   let h = nn.oneHot(x, vocab_size).reshape([B * T, vocab_size]);
   h = np.matmul(h, w("wte").ref).reshape([B, T, C]).add(w("wpe")).reshape([B * T, C]);
   for (let i = 0; i < n_layer; i++) {
@@ -92,7 +93,7 @@ async function step(sizes: GptSizes): Promise<Work> {
     const rates = np.array([1 / (1 - adamW.beta1 ** t), 1 / (1 - adamW.beta2 ** t)]);
     const [value, next] = compiled(state, rates, x.ref, y.ref);
     state = next;
-    await blockUntilReady(state.p);
+    if (device === "wasm") await blockUntilReady(state); // on a GPU the loss is read after all that is queued
     return (await value.data())[0];
   };
 }

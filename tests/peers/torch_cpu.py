@@ -16,7 +16,7 @@ CORES = len(os.sched_getaffinity(0))
 
 
 def model(p, ids, n_layer, n_head):
-    """Logits of the GPT of model/gpt.ts. Weights are (in, out) there, (out, in) here, where PyTorch has its fast path."""
+    """Logits of the GPT of model/gpt.ts; weights are (in, out) there, and (out, in) here as PyTorch likes them."""
     B, T = ids.shape
     C = p["wte"].shape[1]
     mask = p["mask"][:T, :T]

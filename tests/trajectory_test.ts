@@ -1,0 +1,65 @@
+import {
+  AdamW,
+  attentionVariants,
+  backward,
+  type ForcedVariants,
+  Gpt,
+  type HostTensor,
+  productVariants,
+  readTensors,
+  Scope,
+  type Tensor,
+  tensor,
+} from "../mod.ts";
+import { setParameters } from "../model/model_config.ts";
+import { readSafetensorsFile } from "../model/safetensors.ts";
+import { gpuTest } from "./_check_op.ts";
+import { root } from "./_program.ts";
+
+/** 200 steps that PyTorch took in float64: the initial parameters, the batches, and the losses. */
+const folder = `${root}/tests/fixtures/gpt_200_steps`;
+const { config, steps } = JSON.parse(await Deno.readTextFile(`${folder}/expected.json`)) as {
+  config: Record<"n_layer" | "n_head" | "n_embd" | "block" | "batch" | "vocab" | "beta2" | "wd" | "clip", number>;
+  steps: { loss: number; lr: number }[];
+};
+const [weights, batch] = await Promise.all(
+  ["weights", "batch"].map(async (name) => (await readSafetensorsFile(`${folder}/${name}.safetensors`)).tensors),
+);
+
+const ways: [ForcedVariants & { checkpointing?: boolean }, string][] = [
+  [{}, "what suits"],
+  [{ checkpointing: true }, "activation checkpointing"],
+  ...productVariants.map((product) => [{ product }, `products by ${product}`] as [ForcedVariants, string]),
+  ...attentionVariants.map((attention) => [{ attention }, `attention by ${attention}`] as [ForcedVariants, string]),
+];
+for (const [{ checkpointing, ...forced }, name] of ways) {
+  gpuTest(`200 steps follow PyTorch's within 1 %: ${name}`, async (gpu) => {
+    const { n_layer, n_head, n_embd, block: T, batch: B, vocab: vocab_size } = config;
+    const shape = { n_layer, n_head, n_embd, block_size: T, vocab_size, bias: true, activation: "gelu_erf" as const };
+    const model = new Gpt(gpu, shape);
+    model.activationCheckpointing = checkpointing ?? false;
+    setParameters(model, weights, folder);
+    const optimizer = new AdamW(model.parameters(), { beta2: config.beta2, weightDecay: config.wd });
+    gpu.forced = forced;
+    try {
+      using scope = new Scope(gpu);
+      const losses: Tensor[] = [], part = ({ data }: HostTensor, i: number) => data.slice(i * B * T, (i + 1) * B * T);
+      for (const [i, { lr }] of steps.entries()) {
+        using inner = new Scope(gpu, { grad: true });
+        const [x, y] = ["x", "y"].map((name) => tensor(gpu, part(batch.get(name)!, i), [B, T]));
+        const loss = model.loss(x, y);
+        backward(loss);
+        losses.push(inner.keep(loss));
+        optimizer.step({ lr, clip: config.clip });
+      }
+      for (const [i, { data }] of (await readTensors(losses)).entries()) {
+        const off = Math.abs(data[0] / steps[i].loss - 1);
+        if (!(off <= 0.01)) throw new Error(`step ${i}: loss ${data[0]}, PyTorch has ${steps[i].loss}`);
+      }
+      void scope;
+    } finally {
+      gpu.forced = {};
+      for (const p of model.parameters().values()) gpu.pool.give(p.storage);
+    }
+  });
+}
