@@ -77,7 +77,10 @@ export class Peer {
 /** Starts what a user would take instead: jax-js and TensorFlow.js on the same adapter, and PyTorch on the CPU. */
 export async function startPeers(): Promise<{ running: Peer[]; missing: string[] }> {
   const file = (name: string) => new URL(`../tests/peers/${name}`, import.meta.url).pathname;
-  const deno = (name: string, ...args: string[]) => [Deno.execPath(), ["run", "-A", "--no-check", "--no-lock", file(name), ...args]];
+  const deno = (
+    name: string,
+    ...args: string[]
+  ) => [Deno.execPath(), ["run", "-A", "--no-check", "--no-lock", file(name), ...args]];
   const commands = [
     deno("jax_js.ts", "--device=webgpu"),
     deno("jax_js.ts", "--device=wasm"),
