@@ -58,6 +58,7 @@ export { record, recording, Scope, type ScopeOptions } from "./engine/scope.ts";
 export { backward, type BackwardOptions } from "./engine/backward.ts";
 export { checkpointed } from "./engine/checkpointed.ts";
 export { type Choice, Choices, type ForcedVariants, type Question, type Trial } from "./engine/choices.ts";
+export { rowVariants } from "./engine/row_lanes.ts";
 export { tune } from "./engine/tune.ts";
 export { version } from "./engine/version.ts";
 export { type NormalOptions, pcg4d, randomNormals, RandomStream, randomU32, randomUniform } from "./engine/random.ts";

@@ -6,6 +6,7 @@ import { crossEntropy } from "../engine/ops/cross_entropy.ts";
 import { productVariants } from "../engine/ops/product.ts";
 import { readSafetensorsFile } from "../model/safetensors.ts";
 import { Scope } from "../engine/scope.ts";
+import { rowVariants } from "../engine/row_lanes.ts";
 import { readTensors, tensor } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import { Gpt } from "../model/gpt.ts";
@@ -21,6 +22,7 @@ const options = {
   json: { type: "bool", default: false, help: "print the result as JSON" },
   product: { type: "string", choices: productVariants, help: "compute all matrix products in this way" },
   attention: { type: "string", choices: attentionVariants, help: "compute all attention in this way" },
+  rows: { type: "string", choices: rowVariants, help: "reduce all rows of norms and losses in this way" },
   shaders: {
     type: "string",
     default: "",
@@ -123,7 +125,7 @@ export async function verifyFixture(gpu: Gpu, folder: string): Promise<Compariso
 export async function verifyCommand(args: string[]): Promise<void> {
   const { flags, help: wantsHelp } = parseCommandLine(args, { options });
   if (wantsHelp) return console.log(help);
-  const { fixture, json, shaders, product, attention } = resolveOptions(options, [{
+  const { fixture, json, shaders, product, attention, rows } = resolveOptions(options, [{
     source: "command line",
     values: flags,
   }]);
@@ -131,7 +133,7 @@ export async function verifyCommand(args: string[]): Promise<void> {
     throw new WeftError("--fixture is missing: give a folder, such as tests/fixtures/gpt_bias_tanh");
   }
   using gpu = await openGpu(shaders);
-  gpu.forced = { product, attention };
+  gpu.forced = { product, attention, rows };
   const comparisons = await verifyFixture(gpu, fixture);
   const failed = comparisons.filter(({ error, tolerance }) => !(error <= tolerance)); // a NaN fails
   if (json) {

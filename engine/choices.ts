@@ -30,6 +30,8 @@ export interface ForcedVariants {
   readonly product?: string;
   /** Of all attention. */
   readonly attention?: string;
+  /** Of norms, softmax and cross-entropy. */
+  readonly rows?: string;
 }
 
 /**

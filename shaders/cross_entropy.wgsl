@@ -30,25 +30,40 @@ const LANES: u32 = 256;  // of the mean
 @group(0) @binding(13) var<storage, read> x: array<f32>;                 // what is rescaled
 @group(0) @binding(14) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(64)
-fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * (groups.x * 64u);
-  if (row >= p.rows) { return; }
-  let at = row * p.C;
-  var largest = logits[at];
-  var total = 0.0;
-  for (var c = 0u; c < p.C; c++) {  // online: when a larger logit comes, the sum so far shrinks
-    let before = largest;
-    largest = max(largest, logits[at + c]);
-    total = total * exp(before - largest) + exp(logits[at + c] - largest);
-  }
-  let normalizer = largest + log(total);
+// (m, t) of every step-th logit of a row from the first-th on, online: when a larger one comes, t shrinks.
+fn total_of(row: u32, first: u32, step: u32) -> vec2f {
+  var total = vec2f(-3.0e38, 0.0);
+  for (var c = first; c < p.C; c += step) { total = add_exponentials(total, vec2f(logits[row * p.C + c], 1.0)); }
+  return total;
+}
+
+fn store_loss(row: u32, total: vec2f) {
+  let normalizer = total.x + log(total.y);
   lse[p.first + row] = normalizer;
   let target_id = targets[p.first + row];
   var result = bitcast<f32>(0x7fc00000u | (p.C & 1u));
   if (target_id == p.ignore_index) { result = 0.0; }
-  else if (target_id >= 0 && target_id < i32(p.C)) { result = normalizer - logits[at + u32(target_id)]; }
+  else if (target_id >= 0 && target_id < i32(p.C)) { result = normalizer - logits[row * p.C + u32(target_id)]; }
   losses[p.first + row] = result;
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let row = id.x + id.y * (groups.x * 64u);
+  if (row >= p.rows) { return; }
+  store_loss(row, total_of(row, 0u, 1u));
+}
+
+@compute @workgroup_size(ROW_LANES)
+fn forward_shared(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = workgroup.x + workgroup.y * groups.x;
+  if (row >= p.rows) { return; }
+  let total = add_exponentials_over_lanes(lane, total_of(row, lane, ROW_LANES));
+  if (lane == 0u) { store_loss(row, total); }
 }
 
 // Each of LANES invocations adds every LANES-th row; `mean` adds those sums.

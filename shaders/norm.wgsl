@@ -1,7 +1,7 @@
 // Layer norm (Ba, Kiros & Hinton 2016): y = (x − mean) · rstd · weight + bias, rstd = 1 / √(variance + eps).
 // RMS norm (Zhang & Sennrich 2019) is the same with 0 for the mean: rstd = 1 / √(mean(x²) + eps).
-// Both over the last axis. x, y, dy, dx: (rows, C); weight, bias, d_weight, d_bias: (C). One invocation per row;
-// forward keeps (mean, rstd) of each.
+// Both over the last axis. x, y, dy, dx: (rows, C); weight, bias, d_weight, d_bias: (C). One invocation per row, or in
+// *_shared one workgroup; forward keeps (mean, rstd) of each.
 //
 // Backward, with n = (x − mean) · rstd and g = dy · weight:
 //   dx = rstd (g − mean(g) − n · mean(g · n)), without mean(g) for RMS norm
@@ -31,47 +31,88 @@ struct Params {
 override CENTER: bool = true;  // layer norm; otherwise RMS norm
 override BIAS: bool = false;
 
+// Of every step-th element of a row from the first-th on: its sum; the sum of squares beside the mean; (Σ g, Σ g n).
+fn sum_of(row: u32, first: u32, step: u32) -> f32 {
+  var sum = 0.0;
+  for (var c = first; c < p.C; c += step) { sum += x[row * p.C + c]; }
+  return sum;
+}
+fn squares_of(row: u32, first: u32, step: u32, mean: f32) -> f32 {
+  var squares = 0.0;
+  for (var c = first; c < p.C; c += step) {
+    let d = x[row * p.C + c] - mean;
+    squares += d * d;
+  }
+  return squares;
+}
+fn slopes_of(row: u32, first: u32, step: u32) -> vec2f {
+  let s = statistics[row];
+  var sums = vec2f();
+  for (var c = first; c < p.C; c += step) {
+    let g = dy[row * p.C + c] * weight[c];
+    sums += vec2f(g, g * (x[row * p.C + c] - s.x) * s.y);
+  }
+  return sums;
+}
+
+fn store_y(row: u32, first: u32, step: u32, mean: f32, rstd: f32) {
+  for (var c = first; c < p.C; c += step) {
+    y[row * p.C + c] = (x[row * p.C + c] - mean) * rstd * weight[c] + select(0.0, bias[c], BIAS);
+  }
+}
+fn store_dx(row: u32, first: u32, step: u32, sums: vec2f) {
+  let s = statistics[row];
+  let mean_g = select(0.0, sums.x / f32(p.C), CENTER);
+  let mean_gn = sums.y / f32(p.C);
+  for (var c = first; c < p.C; c += step) {
+    let n = (x[row * p.C + c] - s.x) * s.y;
+    dx[row * p.C + c] = s.y * (dy[row * p.C + c] * weight[c] - mean_g - n * mean_gn);
+  }
+}
+
 @compute @workgroup_size(64)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x + id.y * (groups.x * 64u);
   if (row >= p.rows) { return; }
-  let at = row * p.C;
   var mean = 0.0;
-  if (CENTER) {
-    for (var c = 0u; c < p.C; c++) { mean += x[at + c]; }
-    mean /= f32(p.C);
-  }
-  var squares = 0.0;
-  for (var c = 0u; c < p.C; c++) {
-    let d = x[at + c] - mean;
-    squares += d * d;
-  }
-  let rstd = inverseSqrt(squares / f32(p.C) + p.eps);
+  if (CENTER) { mean = sum_of(row, 0u, 1u) / f32(p.C); }
+  let rstd = inverseSqrt(squares_of(row, 0u, 1u, mean) / f32(p.C) + p.eps);
   stats[row] = vec2f(mean, rstd);
-  for (var c = 0u; c < p.C; c++) {
-    y[at + c] = (x[at + c] - mean) * rstd * weight[c] + select(0.0, bias[c], BIAS);
-  }
+  store_y(row, 0u, 1u, mean, rstd);
+}
+
+@compute @workgroup_size(ROW_LANES)
+fn forward_shared(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = workgroup.x + workgroup.y * groups.x;
+  if (row >= p.rows) { return; }
+  var mean = 0.0;
+  if (CENTER) { mean = sum_over_lanes(lane, vec2f(sum_of(row, lane, ROW_LANES), 0.0)).x / f32(p.C); }
+  let squares = sum_over_lanes(lane, vec2f(squares_of(row, lane, ROW_LANES, mean), 0.0)).x;
+  let rstd = inverseSqrt(squares / f32(p.C) + p.eps);
+  if (lane == 0u) { stats[row] = vec2f(mean, rstd); }
+  store_y(row, lane, ROW_LANES, mean, rstd);
 }
 
 @compute @workgroup_size(64)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x + id.y * (groups.x * 64u);
   if (row >= p.rows) { return; }
-  let at = row * p.C;
-  let s = statistics[row];
-  var sum_g = 0.0;
-  var sum_gn = 0.0;
-  for (var c = 0u; c < p.C; c++) {
-    let g = dy[at + c] * weight[c];
-    sum_g += g;
-    sum_gn += g * (x[at + c] - s.x) * s.y;
-  }
-  let mean_g = select(0.0, sum_g / f32(p.C), CENTER);
-  let mean_gn = sum_gn / f32(p.C);
-  for (var c = 0u; c < p.C; c++) {
-    let n = (x[at + c] - s.x) * s.y;
-    dx[at + c] = s.y * (dy[at + c] * weight[c] - mean_g - n * mean_gn);
-  }
+  store_dx(row, 0u, 1u, slopes_of(row, 0u, 1u));
+}
+
+@compute @workgroup_size(ROW_LANES)
+fn backward_shared(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = workgroup.x + workgroup.y * groups.x;
+  if (row >= p.rows) { return; }
+  store_dx(row, lane, ROW_LANES, sum_over_lanes(lane, slopes_of(row, lane, ROW_LANES)));
 }
 
 @compute @workgroup_size(64)

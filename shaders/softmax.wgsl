@@ -1,6 +1,7 @@
 // y = softmax(x) = exp(x − m) / t, or with LOG log-softmax x − m − log t, over the last axis; m = max x, t = Σ exp(x − m).
 // Backward: dx = y (dy − s), s = Σ dy · y, or with LOG dx = dy − exp(y) s, s = Σ dy.
-// x, y, dy, dx: (rows, C). row_total and row_sum take one invocation per row, the others one per element.
+// x, y, dy, dx: (rows, C). row_total and row_sum take one invocation per row, or
+// as *_shared one workgroup, the others one invocation per element.
 
 struct Params {
   rows: u32,
@@ -17,19 +18,35 @@ struct Params {
 
 override LOG: bool = false;
 
+// (m, t) of every step-th element of a row from the first-th on, online: when a larger one comes, t shrinks.
+fn total_of(row: u32, first: u32, step: u32) -> vec2f {
+  var total = vec2f(-3.0e38, 0.0);
+  for (var c = first; c < p.C; c += step) { total = add_exponentials(total, vec2f(x[row * p.C + c], 1.0)); }
+  return total;
+}
+fn sum_of(row: u32, first: u32, step: u32) -> f32 {
+  var sum = 0.0;
+  for (var c = first; c < p.C; c += step) { sum += dy[row * p.C + c] * select(y[row * p.C + c], 1.0, LOG); }
+  return sum;
+}
+
 @compute @workgroup_size(64)
 fn row_total(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x + id.y * (groups.x * 64u);
   if (row >= p.rows) { return; }
-  let at = row * p.C;
-  var largest = x[at];
-  var total = 0.0;
-  for (var c = 0u; c < p.C; c++) {  // online: when a larger element comes, the sum so far shrinks
-    let before = largest;
-    largest = max(largest, x[at + c]);
-    total = total * exp(before - largest) + exp(x[at + c] - largest);
-  }
-  rows[row] = vec2f(largest, total);
+  rows[row] = total_of(row, 0u, 1u);
+}
+
+@compute @workgroup_size(ROW_LANES)
+fn row_total_shared(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = workgroup.x + workgroup.y * groups.x;
+  if (row >= p.rows) { return; }
+  let total = add_exponentials_over_lanes(lane, total_of(row, lane, ROW_LANES));
+  if (lane == 0u) { rows[row] = total; }
 }
 
 @compute @workgroup_size(64)
@@ -44,9 +61,19 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 fn row_sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x + id.y * (groups.x * 64u);
   if (row >= p.rows) { return; }
-  var sum = 0.0;
-  for (var c = 0u; c < p.C; c++) { sum += dy[row * p.C + c] * select(y[row * p.C + c], 1.0, LOG); }
-  rows[row] = vec2f(sum, 0.0);
+  rows[row] = vec2f(sum_of(row, 0u, 1u), 0.0);
+}
+
+@compute @workgroup_size(ROW_LANES)
+fn row_sum_shared(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = workgroup.x + workgroup.y * groups.x;
+  if (row >= p.rows) { return; }
+  let sum = sum_over_lanes(lane, vec2f(sum_of(row, lane, ROW_LANES), 0.0));
+  if (lane == 0u) { rows[row] = sum; }
 }
 
 @compute @workgroup_size(64)

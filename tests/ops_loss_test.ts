@@ -4,17 +4,19 @@ import {
   backward,
   crossEntropy,
   fill,
+  type Gpu,
   linearCrossEntropy,
   logSoftmax,
   matmul,
   mul,
+  rowVariants,
   Scope,
   softmax,
   sum,
   tensor,
   WeftError,
 } from "../mod.ts";
-import { checkOp, checkPastLimit, expectClose, gpuTest } from "./_check_op.ts";
+import { checkOp, checkPastLimit, expectClose, force, gpuTest } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
 const logRow = (row: number[]) => ref.softmaxRow(row).map(Math.log);
@@ -29,6 +31,32 @@ for (const shape of [[1, 1], [5, 3], [70, 65], [2, 3, 129]]) {
     inputs: [input],
     run: (x) => logSoftmax(x),
     reference: (x) => ref.rows(x, logRow),
+  });
+}
+for (const shape of [[1, 1], [5, 3], [70, 65], [2, 3, 300]]) {
+  const input = { shape, range: [-6, 6] as const }, forced = { rows: "shared" };
+  checkOp(`softmax of (${shape}) by workgroups`, {
+    inputs: [input],
+    run: (x) => softmax(x),
+    reference: (x) => ref.rows(x, ref.softmaxRow),
+    forced,
+  });
+  checkOp(`log-softmax of (${shape}) by workgroups`, {
+    inputs: [input],
+    run: (x) => logSoftmax(x),
+    reference: (x) => ref.rows(x, logRow),
+    forced,
+  });
+  const V = shape.at(-1)!, leading = shape.slice(0, -1), rows = leading.reduce((m, n) => m * n, 1);
+  checkOp(`cross-entropy of (${shape}) by workgroups`, {
+    inputs: [input, {
+      shape: leading,
+      values: Array.from({ length: rows }, (_, r) => (r * 7 + 3) % V),
+      integer: true,
+    }],
+    run: (logits, targets) => crossEntropy(logits, targets),
+    reference: (logits, targets) => ref.crossEntropy(logits, targets),
+    forced,
   });
 }
 checkOp("softmax along the first axis", {
@@ -92,12 +120,19 @@ gpuTest("the cross-entropy of a linear layer takes part in a larger loss, and ne
 });
 
 gpuTest("large logits neither overflow nor lose the answer", async (gpu) => {
+  for (const rows of rowVariants) {
+    using _forced = force(gpu, { rows });
+    await checkLargeLogits(gpu);
+  }
+});
+
+async function checkLargeLogits(gpu: Gpu): Promise<void> {
   using _ = new Scope(gpu);
   const logits = tensor(gpu, [1e4, 0, -1e4, 300, 301, 302], [2, 3]);
   expectClose("softmax", await softmax(logits).read(), [1, 0, 0, ...ref.softmaxRow([300, 301, 302])], 1e-6);
   const loss = await crossEntropy(logits, tensor(gpu, new Int32Array([1, 2]))).item();
   expectClose("loss", [loss], [(1e4 - Math.log(ref.softmaxRow([300, 301, 302])[2])) / 2], 1e-6);
-});
+}
 
 checkPastLimit("softmax", [3, 2], 3, (x) => softmax(x));
 checkPastLimit("log-softmax", [3, 2], 3, (x) => logSoftmax(x));

@@ -29,6 +29,22 @@ for (const shape of [[1, 1], [5, 3], [2, 3, 65], [130, 12], [1, 257]]) {
     tolerance: [2e-6, 5e-5],
   });
 }
+for (const shape of [[5, 3], [2, 3, 65], [70, 64], [3, 300]]) {
+  const C = shape.at(-1)!, parameter = { shape: [C], range: [0.5, 1.5] as const }, forced = { rows: "shared" };
+  checkOp(`layer norm of (${shape}) by workgroups`, {
+    inputs: [{ shape }, parameter, { shape: [C] }],
+    run: (x, weight, bias) => layerNorm(x, weight, bias),
+    reference: (x, weight, bias) => ref.layerNorm(x, weight, bias),
+    forced,
+  });
+  checkOp(`RMS norm of (${shape}) by workgroups`, {
+    inputs: [{ shape }, parameter],
+    run: (x, weight) => rmsNorm(x, weight),
+    reference: (x, weight) => ref.rmsNorm(x, weight),
+    tolerance: [2e-6, 5e-5],
+    forced,
+  });
+}
 checkOp("layer norm of rows far from zero", {
   inputs: [{ shape: [4, 33], range: [100, 101] }, { shape: [33] }],
   run: (x, weight) => layerNorm(x, weight),

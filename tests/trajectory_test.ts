@@ -7,6 +7,7 @@ import {
   type HostTensor,
   productVariants,
   readTensors,
+  rowVariants,
   Scope,
   type Tensor,
   tensor,
@@ -30,6 +31,7 @@ const ways: [ForcedVariants & { checkpointing?: boolean }, string][] = [
   [{}, "what suits"],
   [{ checkpointing: true }, "activation checkpointing"],
   ...productVariants.map((product) => [{ product }, `products by ${product}`] as [ForcedVariants, string]),
+  ...rowVariants.map((rows) => [{ rows }, `rows by ${rows}`] as [ForcedVariants, string]),
   ...attentionVariants.map((attention) => [{ attention }, `attention by ${attention}`] as [ForcedVariants, string]),
 ];
 for (const [{ checkpointing, ...forced }, name] of ways) {

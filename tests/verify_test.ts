@@ -38,7 +38,14 @@ const forced = [
 ];
 for (const [i, [product, attention]] of forced.entries()) {
   Deno.test(`the GPT computes the same with products by ${product} and attention by ${attention}`, async () => {
-    const args = [`--fixture=${fixtures[i % 2]}`, `--product=${product}`, `--attention=${attention}`, "--json"];
+    const rows = i % 2 === 0 ? "shared" : "single";
+    const args = [
+      `--fixture=${fixtures[i % 2]}`,
+      `--rows=${rows}`,
+      `--product=${product}`,
+      `--attention=${attention}`,
+      "--json",
+    ];
     const { code, stdout, stderr } = await runTask("verify", args);
     assertEquals([code, stderr], [0, ""]);
     assertEquals(JSON.parse(stdout).rows.length > 40, true);

@@ -1,5 +1,6 @@
 import source from "../../shaders/cross_entropy.wgsl" with { type: "text" };
 import { defineShader } from "../kernel.ts";
+import { byRow, rowLanes } from "../row_lanes.ts";
 import { run } from "../run.ts";
 import { record, recording, Scope } from "../scope.ts";
 import { formatShape, sameShape } from "../shape.ts";
@@ -9,7 +10,7 @@ import { accumulate } from "./binary.ts";
 import { product } from "./product.ts";
 import { copyPart } from "./strided_copy.ts";
 
-const shader = defineShader("cross_entropy.wgsl", source);
+const shader = defineShader("cross_entropy.wgsl", source, [rowLanes]);
 const lanes = 256;
 
 /** How cross-entropy counts. */
@@ -36,7 +37,8 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
   const params = { rows, C, ignore_index: options.ignoreIndex ?? -100, first: 0, size: 0 };
   const lse = empty(gpu, [rows], { label: "log-sum-exp of logits" });
   const losses = empty(gpu, [rows], { label: "losses by row" });
-  run(shader, "forward", { logits, targets, lse, losses }, { threads: rows, loops: C, params });
+  const { entry, launch } = byRow(gpu, "forward", rows, C);
+  run(shader, entry, { logits, targets, lse, losses }, { ...launch, params });
   const { loss, meanAndCount } = meanLoss(targets, losses, params);
   return record(loss, [logits, targets], (dloss) => {
     const dlogits = empty(gpu, logits.shape, { label: "gradient of logits" });
@@ -88,7 +90,8 @@ export function linearCrossEntropy(
     const a = { tensor: part, step: C, k: 1, batch: 0 };
     product(logits, { M: count, N: V, K: C, batch: 1, a, b: { tensor: weight, step: C, k: 1, batch: 0 } });
     const own = { ...params, rows: count, first };
-    run(shader, "forward", { logits, targets, lse, losses }, { threads: count, loops: V, params: own });
+    const { entry, launch } = byRow(gpu, "forward", count, V);
+    run(shader, entry, { logits, targets, lse, losses }, { ...launch, params: own });
     if (!dx && !dw) continue;
     const slopes = empty(gpu, [count, V], { label: "gradient of the logits of a chunk" });
     const inputs = { logits, targets, log_sum_exp: lse };

@@ -1,5 +1,6 @@
 import source from "../../shaders/norm.wgsl" with { type: "text" };
 import { defineShader } from "../kernel.ts";
+import { byRow, rowLanes } from "../row_lanes.ts";
 import { run } from "../run.ts";
 import { record } from "../scope.ts";
 import { expectShape, formatShape } from "../shape.ts";
@@ -7,7 +8,7 @@ import { empty, type Tensor } from "../tensor.ts";
 import { WeftError } from "../weft_error.ts";
 import { sumTo } from "./reduce.ts";
 
-const shader = defineShader("norm.wgsl", source);
+const shader = defineShader("norm.wgsl", source, [rowLanes]);
 
 /**
  * Layer norm over the last dimension (Ba, Kiros & Hinton 2016): `(x − mean) / √(variance + eps) · weight + bias`.
@@ -42,20 +43,12 @@ function normalize(
   const constants = { CENTER: op === "layerNorm" ? 1 : 0, BIAS: bias ? 1 : 0 };
   const y = empty(gpu, x.shape, { label: `${op} output` });
   const stats = empty(gpu, [rows, 2], { label: `statistics of ${op}` });
-  run(shader, "forward", { x, weight, bias: bias ?? weight, y, stats }, {
-    threads: rows,
-    loops: 3 * C,
-    params,
-    constants,
-  });
+  const { entry, launch } = byRow(gpu, "forward", rows, 3 * C);
+  run(shader, entry, { x, weight, bias: bias ?? weight, y, stats }, { ...launch, params, constants });
   return record(y, bias ? [x, weight, bias] : [x, weight], (dy) => {
     const dx = empty(gpu, x.shape, { label: `gradient of ${op}` });
-    run(shader, "backward", { x, weight, statistics: stats, dy, dx }, {
-      threads: rows,
-      loops: 2 * C,
-      params,
-      constants,
-    });
+    const { entry, launch } = byRow(gpu, "backward", rows, 2 * C);
+    run(shader, entry, { x, weight, statistics: stats, dy, dx }, { ...launch, params, constants });
     const d_weight = empty(gpu, [stretches, C], { label: `partial weight gradient of ${op}` });
     const d_bias = empty(gpu, [stretches, C], { label: `partial bias gradient of ${op}` });
     const tensors = { x, statistics: stats, dy, d_weight, d_bias };
