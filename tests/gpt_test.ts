@@ -88,6 +88,23 @@ gpuTest("dropout acts while training alone, and differs from step to step", asyn
   assertEquals(await logits(), await logits());
 });
 
+gpuTest("dropout is at the embedding, in attention, and before both additions to the residual stream", async (gpu) => {
+  const model = new Gpt(gpu, { ...small, dropout: 0.5 }), stages = new Map<string, Float32Array>();
+  using _ = new Scope(gpu);
+  const pending: [string, Promise<Float32Array>][] = [];
+  const ids = tensor(gpu, Int32Array.from({ length: 32 }, (_, i) => i % 13), [4, 8]);
+  model.forward(ids, { probe: (stage, value) => pending.push([stage, value.read()]) });
+  for (const [stage, values] of pending) stages.set(stage, await values);
+  assertEquals(model.random.counter, 1 + 3 * small.n_layer); // masks that were drawn, those of attention among them
+  // What was dropped leaves the stream as it was.
+  const pairs = [[undefined, "embedding"], ["embedding", "h.0.attn"], ["h.0.attn", "h.0.mlp"], ["h.1.attn", "h.1.mlp"]];
+  for (const [before, after] of pairs) {
+    const x = before && stages.get(before), y = stages.get(after!)!;
+    const same = y.filter((v, i) => v === (x ? x[i] : 0)).length / y.length;
+    assertEquals(same > 0.4 && same < 0.6, true, `${after}: ${same}`);
+  }
+});
+
 gpuTest("generation repeats for a seed, crops the context, and leaves the mode as it was", async (gpu) => {
   const model = new Gpt(gpu, { ...small, dropout: 0.3 }, { seed: 6 });
   const write = async (options: { seed?: number; temperature?: number; topK?: number }) => {
