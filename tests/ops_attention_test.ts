@@ -41,7 +41,7 @@ for (const causal of [true, false]) {
   });
 }
 for (const attentionBy of attentionVariants) {
-  for (const [B, H, T, D] of [[2, 2, 3, 4], [1, 3, 35, 8], [1, 1, 70, 16]]) {
+  for (const [B, H, T, D] of [[2, 2, 3, 4], [1, 3, 35, 8], [1, 1, 70, 16], [2, 1, 131, 4]]) {
     for (const causal of [true, false]) {
       const dropout = { p: 0.25, key: { seed: 3, counter: 8 } };
       checkOp(`self-attention by ${attentionBy}, (${B},${T},${H},${D}) ${causal ? "causal" : "full"}, with dropout`, {

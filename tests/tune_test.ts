@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Gpu, matmul, randomNormals, Scope, tensor, tune, WeftError } from "../mod.ts";
+import { Gpu, matmul, productVariants, randomNormals, Scope, tensor, tune, WeftError } from "../mod.ts";
 import { gpuTest } from "./_check_op.ts";
 
 const random = (gpu: Gpu, rows: number, columns: number, stream: number) =>
@@ -24,6 +24,17 @@ Deno.test("every shape of a program is measured once, and the fastest right cand
     assertEquals(ms[variant] <= best / 0.97, true, `${key}: ${variant} of ${JSON.stringify(ms)}`);
   }
   assertEquals(await tune(gpu, program), 0); // all is known
+});
+
+Deno.test("the candidates of the other kind of adapter are measured too, and are right", async () => {
+  using gpu = await Gpu.open();
+  Object.defineProperty(gpu, "isCpu", { value: !gpu.isCpu });
+  using _ = new Scope(gpu);
+  const a = random(gpu, 70, 200, 1), b = random(gpu, 200, 68, 2);
+  assertEquals(await tune(gpu, () => void matmul(a, b)), 1);
+  const [{ ms }] = gpu.choices.answers.values();
+  const candidates = gpu.isCpu ? 1 : productVariants.filter((name) => !/^vector|copied/.test(name)).length;
+  assertEquals(Object.keys(ms).length >= candidates, true, JSON.stringify(ms)); // none was disqualified
 });
 
 Deno.test("an answer changes which kernel runs, and not what it computes", async () => {

@@ -32,7 +32,7 @@ const forced = [
   ["registers, copied", "rows"],
   ["vector", "blocks"],
   ["vector, shared", "rows"],
-  ["workgroup 1×1", "blocks"],
+  ["workgroup 1×1", "tiles"],
   ["workgroup 2×2", "rows"],
   ["workgroup 1×1, 4 parts", "blocks"],
 ];

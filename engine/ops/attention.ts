@@ -1,5 +1,6 @@
 import blocksSource from "../../shaders/attention_blocks.wgsl" with { type: "text" };
 import rowsSource from "../../shaders/attention_rows.wgsl" with { type: "text" };
+import tilesSource from "../../shaders/attention_tiles.wgsl" with { type: "text" };
 import type { Gpu } from "../gpu.ts";
 import { type Constants, defineShader, type Params } from "../kernel.ts";
 import { run } from "../run.ts";
@@ -14,10 +15,14 @@ import { reshape, slice } from "./layout.ts";
 const shaders = {
   rows: defineShader("attention_rows.wgsl", rowsSource, [pcg4d]),
   blocks: defineShader("attention_blocks.wgsl", blocksSource, [pcg4d]),
+  tiles: defineShader("attention_tiles.wgsl", tilesSource, [pcg4d]),
 };
 
-/** The ways to compute attention: four queries per invocation, where D is a multiple of 4 up to 64, or one. */
-export const attentionVariants = ["blocks", "rows"] as const;
+/**
+ * The ways to compute attention: four queries per invocation, for CPUs (D a multiple of 4 up to 64); one query, with keys
+ * and values in workgroup memory, for GPUs (D a multiple of 4 up to 128); one query and nothing else (any D).
+ */
+export const attentionVariants = ["blocks", "tiles", "rows"] as const;
 
 /** One of the ways to compute attention. */
 export type AttentionVariant = typeof attentionVariants[number];
@@ -123,9 +128,7 @@ function planAttention(
       `Cannot run causal attention of ${Tq} queries over ${Tk} keys: the first would see none`,
     );
   }
-  // Beyond 64 llvmpipe compiles for half a minute, and what it makes is no faster.
-  const suits = D % 4 === 0 && D <= 64 && blockRounds("backward_kv", D / 4) * Math.max(Tq, Tk) <= gpu.loopLimit;
-  const variant = suits ? gpu.forced.attention as AttentionVariant ?? (gpu.isCpu ? "blocks" : "rows") : "rows";
+  const variant = variantFor(gpu, D, Math.max(Tq, Tk));
   const VECTORS = Math.ceil(D / 4), CAUSAL = causal ? 1 : 0;
   return {
     variant,
@@ -146,6 +149,15 @@ function planAttention(
     Tk,
     lseShape: [B, H, Tq],
   };
+}
+
+/** The variant that is forced, or suits the adapter, where the head dimension allows it. */
+function variantFor(gpu: Gpu, D: number, longest: number): AttentionVariant {
+  const asked = gpu.forced.attention ?? (gpu.isCpu ? "blocks" : "tiles");
+  if (D % 4 !== 0) return "rows";
+  // Beyond 64 llvmpipe compiles for half a minute, and what it makes is no faster.
+  if (asked === "blocks" && D <= 64 && blockRounds("backward_kv", D / 4) * longest <= gpu.loopLimit) return asked;
+  return asked === "tiles" && D <= 128 ? asked : "rows";
 }
 
 /** Writes `o` and returns the log-sum-exp of each query's scores. */
@@ -184,10 +196,21 @@ function launch(plan: AttentionPlan, entry: AttentionPass, tensors: Record<strin
       params: { ...params, tiles, workgroups },
       constants: { ...constants, LANES: blockLanes },
     });
+    return;
+  }
+  // Short loops over a row's vectors are unrolled, longer ones were seen not to be.
+  const loops = longest * (constants.VECTORS <= 8 ? 1 : 2 * constants.VECTORS + 3);
+  if (variant === "tiles") {
+    const tiles = Math.ceil(tokens / tileLanes), workgroups = heads * tiles;
+    run(shaders.tiles, entry, tensors, {
+      workgroups,
+      flops,
+      loops: loops + 2 * longest,
+      params: { ...params, tiles, workgroups },
+      constants: { ...constants, LANES: tileLanes },
+    });
   } else {
     const rows = heads * tokens;
-    // Short loops over a row's vectors are unrolled, longer ones were seen not to be.
-    const loops = longest * (constants.VECTORS <= 8 ? 1 : 2 * constants.VECTORS + 3);
     run(shaders.rows, entry, tensors, { threads: rows, flops, loops, params: { ...params, rows }, constants });
   }
 }
@@ -200,5 +223,5 @@ function blockRounds(pass: AttentionPass, vectors: number): number {
   return vectors <= 12 ? 1 : 1 + (vectors + 1) * { forward: 1.25, backward_q: 1, backward_kv: 2 }[pass];
 }
 
-/** Invocations of a workgroup in attention_blocks.wgsl: one vector of a CPU. */
-const blockLanes = 8;
+/** Invocations of a workgroup: in attention_blocks.wgsl one vector of a CPU, in attention_tiles.wgsl two of a GPU or one. */
+const blockLanes = 8, tileLanes = 64;

@@ -1,0 +1,243 @@
+// Scaled dot-product attention with an online softmax (FlashAttention, Dao et al. 2022), keys and values in workgroup memory.
+//
+// For GPUs. The formulas and strides are those of attention_rows.wgsl, with vec4s for elements: D is a multiple of 4. An
+// invocation holds one query (in backward_kv: one key); a workgroup holds LANES of one head, and stages KEYS rows of the
+// other side at a time, which all of them read at the same address. What no query of a workgroup sees is skipped.
+
+const VECTORS: u32 = 16;  // tunable: D / 4
+const LANES: u32 = 64;    // tunable
+const KEYS: u32 = 16;     // rows that are staged at a time
+
+struct Params {
+  heads: u32,       // H
+  Tq: u32,
+  Tk: u32,
+  tiles: u32,       // workgroups of a head
+  workgroups: u32,  // in all
+  q_batch: u32, q_head: u32, q_token: u32, q_offset: u32,
+  kv_batch: u32, kv_head: u32, kv_token: u32, k_offset: u32, v_offset: u32,
+  o_batch: u32, o_head: u32, o_token: u32,
+  dk_offset: u32, dv_offset: u32,
+  scale: f32,
+  drop: f32, seed: u32, seed_high: u32, counter: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> q: array<vec4f>;
+@group(0) @binding(2) var<storage, read> k: array<vec4f>;
+@group(0) @binding(3) var<storage, read> v: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> o: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> lse: array<f32>;     // (B, H, Tq)
+@group(0) @binding(6) var<storage, read> out: array<vec4f>;         // o, once it is computed
+@group(0) @binding(7) var<storage, read> log_sum_exp: array<f32>;   // lse, likewise
+@group(0) @binding(8) var<storage, read> d_out: array<vec4f>;
+@group(0) @binding(9) var<storage, read_write> d_sums: array<f32>;  // D, (B, H, Tq)
+@group(0) @binding(10) var<storage, read> d_sums_in: array<f32>;    // D, once it is computed
+@group(0) @binding(11) var<storage, read_write> d_q: array<vec4f>;
+@group(0) @binding(12) var<storage, read_write> d_kv: array<vec4f>;
+
+override CAUSAL: bool = true;
+override DROPOUT: bool = false;
+
+const LOWEST: f32 = -3.0e38;
+
+var<workgroup> staged_a: array<vec4f, KEYS * VECTORS>;  // K, or in backward_kv Q
+var<workgroup> staged_b: array<vec4f, KEYS * VECTORS>;  // V, or dO
+var<workgroup> staged_rows: array<vec2f, KEYS>;         // in backward_kv (lse, D) of each query
+
+// 0, or 1 / (1 − drop), for the probability of one query and key: the same in all passes.
+fn factor(index: u32) -> f32 {
+  if (!DROPOUT) { return 1.0; }
+  let draw = f32(pcg4d(vec4u(p.seed, p.seed_high, p.counter, index)).x >> 8u) * 0x1p-24;
+  return select(0.0, 1.0 / (1.0 - p.drop), draw >= p.drop);
+}
+
+// How many keys query i sees: with as many queries as keys, those up to its own place.
+fn keys_of(i: u32) -> u32 {
+  return select(p.Tk, min(i + 1u + p.Tk - p.Tq, p.Tk), CAUSAL);
+}
+
+fn stage_keys(lane: u32, at_k: u32, at_v: u32, first: u32) {
+  for (var e = lane; e < KEYS * VECTORS; e += LANES) {
+    let at = min(first + e / VECTORS, p.Tk - 1u) * (p.kv_token / 4u) + e % VECTORS;
+    staged_a[e] = k[at_k + at];
+    staged_b[e] = v[at_v + at];
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn forward(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+) {
+  let group = workgroup.x + workgroup.y * groups.x;
+  if (group >= p.workgroups) { return; }
+  let bh = group / p.tiles;
+  let batch = bh / p.heads;
+  let head = bh % p.heads;
+  let first = group % p.tiles * LANES;
+  let i = min(first + lane.x, p.Tq - 1u);  // those beyond the last compute the last, and store nothing
+  let at_q = (p.q_offset + batch * p.q_batch + head * p.q_head + i * p.q_token) / 4u;
+  let at_k = (p.k_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
+  let at_v = (p.v_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
+
+  var query: array<vec4f, VECTORS>;
+  var sums: array<vec4f, VECTORS>;
+  for (var d = 0u; d < VECTORS; d++) {
+    query[d] = p.scale * q[at_q + d];
+    sums[d] = vec4f();
+  }
+  var largest = LOWEST;
+  var total = 0.0;
+  let limit = keys_of(i);
+  let keys = keys_of(min(first + LANES, p.Tq) - 1u);
+  for (var j0 = 0u; j0 < keys; j0 += KEYS) {
+    workgroupBarrier();
+    stage_keys(lane.x, at_k, at_v, j0);
+    workgroupBarrier();
+    var scores: array<f32, KEYS>;
+    var highest = largest;
+    for (var j = 0u; j < KEYS; j++) {
+      var score = 0.0;
+      for (var d = 0u; d < VECTORS; d++) { score += dot(query[d], staged_a[j * VECTORS + d]); }
+      scores[j] = select(LOWEST, score, j0 + j < limit);
+      highest = max(highest, scores[j]);
+    }
+    let shrink = exp(largest - highest);
+    largest = highest;
+    total *= shrink;
+    for (var d = 0u; d < VECTORS; d++) { sums[d] *= shrink; }
+    for (var j = 0u; j < KEYS; j++) {
+      let weight = exp(scores[j] - largest);
+      total += weight;
+      let kept = weight * factor((bh * p.Tq + i) * p.Tk + j0 + j);
+      for (var d = 0u; d < VECTORS; d++) { sums[d] += kept * staged_b[j * VECTORS + d]; }
+    }
+  }
+  if (first + lane.x < p.Tq) {
+    lse[bh * p.Tq + i] = largest + log(total);
+    let at_o = (batch * p.o_batch + head * p.o_head + i * p.o_token) / 4u;
+    for (var d = 0u; d < VECTORS; d++) { o[at_o + d] = sums[d] / total; }
+  }
+}
+
+// Also leaves D for backward_kv.
+@compute @workgroup_size(LANES)
+fn backward_q(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+) {
+  let group = workgroup.x + workgroup.y * groups.x;
+  if (group >= p.workgroups) { return; }
+  let bh = group / p.tiles;
+  let batch = bh / p.heads;
+  let head = bh % p.heads;
+  let first = group % p.tiles * LANES;
+  let i = min(first + lane.x, p.Tq - 1u);
+  let at_q = (p.q_offset + batch * p.q_batch + head * p.q_head + i * p.q_token) / 4u;
+  let at_o = (batch * p.o_batch + head * p.o_head + i * p.o_token) / 4u;
+  let at_k = (p.k_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
+  let at_v = (p.v_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
+
+  var query: array<vec4f, VECTORS>;
+  var d_o: array<vec4f, VECTORS>;
+  var sums: array<vec4f, VECTORS>;
+  var d_sum = 0.0;
+  for (var d = 0u; d < VECTORS; d++) {
+    query[d] = p.scale * q[at_q + d];
+    d_o[d] = d_out[at_o + d];
+    d_sum += dot(d_o[d], out[at_o + d]);
+    sums[d] = vec4f();
+  }
+  let normalizer = log_sum_exp[bh * p.Tq + i];
+  let limit = keys_of(i);
+  let keys = keys_of(min(first + LANES, p.Tq) - 1u);
+  for (var j0 = 0u; j0 < keys; j0 += KEYS) {
+    workgroupBarrier();
+    stage_keys(lane.x, at_k, at_v, j0);
+    workgroupBarrier();
+    for (var j = 0u; j < KEYS; j++) {
+      var score = 0.0;
+      var d_p = 0.0;
+      for (var d = 0u; d < VECTORS; d++) {
+        score += dot(query[d], staged_a[j * VECTORS + d]);
+        d_p += dot(d_o[d], staged_b[j * VECTORS + d]);
+      }
+      let weight = select(0.0, exp(score - normalizer), j0 + j < limit);
+      let d_score = weight * (d_p * factor((bh * p.Tq + i) * p.Tk + j0 + j) - d_sum);
+      for (var d = 0u; d < VECTORS; d++) { sums[d] += d_score * staged_a[j * VECTORS + d]; }
+    }
+  }
+  if (first + lane.x < p.Tq) {
+    d_sums[bh * p.Tq + i] = d_sum;
+    for (var d = 0u; d < VECTORS; d++) { d_q[at_q + d] = p.scale * sums[d]; }
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn backward_kv(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+) {
+  let group = workgroup.x + workgroup.y * groups.x;
+  if (group >= p.workgroups) { return; }
+  let bh = group / p.tiles;
+  let batch = bh / p.heads;
+  let head = bh % p.heads;
+  let first = group % p.tiles * LANES;
+  let j = min(first + lane.x, p.Tk - 1u);
+  let at_kv = batch * p.kv_batch + head * p.kv_head + j * p.kv_token;
+  let at_q = (p.q_offset + batch * p.q_batch + head * p.q_head) / 4u;
+  let at_o = (batch * p.o_batch + head * p.o_head) / 4u;
+
+  var key: array<vec4f, VECTORS>;
+  var value: array<vec4f, VECTORS>;
+  var d_k: array<vec4f, VECTORS>;
+  var d_v: array<vec4f, VECTORS>;
+  for (var d = 0u; d < VECTORS; d++) {
+    key[d] = p.scale * k[(p.k_offset + at_kv) / 4u + d];
+    value[d] = v[(p.v_offset + at_kv) / 4u + d];
+    d_k[d] = vec4f();
+    d_v[d] = vec4f();
+  }
+  // From the first query that sees the first key of this workgroup.
+  var i0 = 0u;
+  if (CAUSAL) { i0 = max(first, p.Tk - p.Tq) - (p.Tk - p.Tq); }
+  for (; i0 < p.Tq; i0 += KEYS) {
+    workgroupBarrier();
+    for (var e = lane.x; e < KEYS * VECTORS; e += LANES) {
+      let i = min(i0 + e / VECTORS, p.Tq - 1u);
+      staged_a[e] = q[at_q + i * (p.q_token / 4u) + e % VECTORS];
+      staged_b[e] = d_out[at_o + i * (p.o_token / 4u) + e % VECTORS];
+      if (e % VECTORS == 0u) {
+        staged_rows[e / VECTORS] = vec2f(log_sum_exp[bh * p.Tq + i], d_sums_in[bh * p.Tq + i]);
+      }
+    }
+    workgroupBarrier();
+    for (var r = 0u; r < KEYS; r++) {
+      let i = i0 + r;
+      var score = 0.0;
+      var d_p = 0.0;
+      for (var d = 0u; d < VECTORS; d++) {
+        score += dot(staged_a[r * VECTORS + d], key[d]);
+        d_p += dot(staged_b[r * VECTORS + d], value[d]);
+      }
+      let weight = select(0.0, exp(score - staged_rows[r].x), i < p.Tq && j < keys_of(i));
+      let mask = factor((bh * p.Tq + i) * p.Tk + j);
+      let d_score = weight * (d_p * mask - staged_rows[r].y);
+      for (var d = 0u; d < VECTORS; d++) {
+        d_v[d] += (weight * mask) * staged_b[r * VECTORS + d];
+        d_k[d] += d_score * staged_a[r * VECTORS + d];
+      }
+    }
+  }
+  if (first + lane.x < p.Tk) {
+    for (var d = 0u; d < VECTORS; d++) {
+      d_kv[(p.dk_offset + at_kv) / 4u + d] = p.scale * d_k[d];
+      d_kv[(p.dv_offset + at_kv) / 4u + d] = d_v[d];
+    }
+  }
+}
