@@ -55,7 +55,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
   if (residual) expectShape("linear", { residual }, shape);
   const drops = options.dropout !== undefined && options.dropout.p > 0 ? options.dropout : undefined;
   const spec = { M, N, K, batch: 1, a: { ...operand(x, false), batch: 0, step: K }, b: operand(weight, true) };
-  if ((gelu || drops) && !fusesAll(gpu, spec)) {
+  if ((gelu || drops || residual) && !fusesAll(gpu, spec)) {
     let y = linear(x, weight, { bias });
     if (gelu) y = applyGelu(y, gelu);
     if (drops) y = dropout(y, drops.p, drops.key);
