@@ -1,4 +1,5 @@
 import blocksSource from "../../shaders/attention_blocks.wgsl" with { type: "text" };
+import commonSource from "../../shaders/attention_common.wgsl" with { type: "text" };
 import rowsSource from "../../shaders/attention_rows.wgsl" with { type: "text" };
 import tilesSource from "../../shaders/attention_tiles.wgsl" with { type: "text" };
 import type { Gpu } from "../gpu.ts";
@@ -12,10 +13,11 @@ import { WeftError } from "../weft_error.ts";
 import { type DropoutOptions, dropoutParams } from "./dropout.ts";
 import { reshape, slice } from "./layout.ts";
 
+const common = defineShader("attention_common.wgsl", commonSource, [pcg4d]);
 const shaders = {
   rows: defineShader("attention_rows.wgsl", rowsSource, [pcg4d]),
-  blocks: defineShader("attention_blocks.wgsl", blocksSource, [pcg4d]),
-  tiles: defineShader("attention_tiles.wgsl", tilesSource, [pcg4d]),
+  blocks: defineShader("attention_blocks.wgsl", blocksSource, [common]),
+  tiles: defineShader("attention_tiles.wgsl", tilesSource, [common]),
 };
 
 /**
