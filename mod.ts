@@ -80,6 +80,7 @@ export {
   selfAttention,
 } from "./engine/ops/attention.ts";
 export { add, div, mul, sub } from "./engine/ops/binary.ts";
+export { cast } from "./engine/ops/cast.ts";
 export { copy, copyInto, detach, fill } from "./engine/ops/copy.ts";
 export {
   crossEntropy,
@@ -110,7 +111,7 @@ export type { ForwardOptions, LanguageModel } from "./model/language_model.ts";
 export { type ModelConfigJson, modelConfigJson, modelFromConfigJson, setParameters } from "./model/model_config.ts";
 
 // Training.
-export { AdamW, type AdamWOptions, type StepOptions } from "./train/adamw.ts";
+export { AdamW, type AdamWOptions, firstLossScale, type StepOptions } from "./train/adamw.ts";
 export { Batches, type BatchesOptions, splitTokens } from "./train/batches.ts";
 export {
   type CheckpointParts,

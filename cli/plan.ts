@@ -49,7 +49,12 @@ export async function planCommand(args: string[]): Promise<void> {
   const plan = planStep(
     gpu,
     { n_layer, n_head, n_embd, block_size, vocab_size, bias, dropout, activation },
-    { batchSize, gradAccumSteps, activationCheckpointing: config.activation_checkpointing },
+    {
+      batchSize,
+      gradAccumSteps,
+      activationCheckpointing: config.activation_checkpointing,
+      dtype: config.dtype === "float16" ? "f16" : "f32",
+    },
   );
   const peaks = await measurePeaks(gpu), { micro, optimizer } = plan.dispatches;
   const stepBound = gradAccumSteps * boundOf(micro, peaks) + boundOf(optimizer, peaks);

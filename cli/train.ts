@@ -8,7 +8,7 @@ import { generate } from "../model/generate.ts";
 import { Gpt } from "../model/gpt.ts";
 import type { GptConfig } from "../model/gpt_config.ts";
 import type { LanguageModel } from "../model/language_model.ts";
-import { AdamW } from "../train/adamw.ts";
+import { AdamW, firstLossScale } from "../train/adamw.ts";
 import { findDirectory } from "../train/atomic_directory.ts";
 import { Batches, splitTokens } from "../train/batches.ts";
 import {
@@ -143,10 +143,14 @@ async function prepareRun(
     beta1: config.beta1,
     beta2: config.beta2,
     weightDecay: config.weight_decay,
+    ...config.dtype === "float16" ? { lossScale: firstLossScale } : {},
   });
   if (resumed) await restoreOptimizer(last, optimizer);
-  if (model instanceof Gpt) model.activationCheckpointing = config.activation_checkpointing;
-  if (model instanceof Gpt) model.random = new RandomStream(config.seed, resumed?.random_counter ?? 0);
+  if (model instanceof Gpt) {
+    model.activationCheckpointing = config.activation_checkpointing;
+    model.dtype = storageType(gpu, config);
+    model.random = new RandomStream(config.seed, resumed?.random_counter ?? 0);
+  }
   progress.print(`model: ${describeModel(model)}; checkpoints go to ${config.out_dir}/`);
   if (resumed) progress.print(`resuming after step ${resumed.step}`);
   const trainer = new Trainer({
@@ -198,7 +202,7 @@ async function train(gpu: Gpu, config: TrainConfig, run: Run, progress: Progress
   };
   Deno.addSignalListener("SIGINT", interrupt);
   try {
-    let warm = false, steps = 0, seconds = 0;
+    let warm = false, steps = 0, seconds = 0, skipped = 0;
     await trainer.run({
       signal: stop.signal,
       onSteps: (report) => {
@@ -208,9 +212,11 @@ async function train(gpu: Gpu, config: TrainConfig, run: Run, progress: Progress
           steps += report.losses.length;
         }
         warm = true;
+        skipped += report.skipped;
         const each = steps > 0 ? seconds / steps : report.seconds / report.losses.length;
         const left = formatDuration(each * (config.max_iters - report.step));
-        progress.update(stepLine(report, `${left} left`, flopsPerToken / peak));
+        const note = skipped > 0 ? `  ${skipped} skipped` : "";
+        progress.update(stepLine(report, `${left} left`, flopsPerToken / peak) + note);
       },
       onEvaluation: async ({ step, train, validation }) => {
         const improved = step > 0 && validation < best.validation; // at step 0 nothing is learned that could be saved
@@ -263,8 +269,19 @@ function makeModel(gpu: Gpu, config: TrainConfig, vocabSize: number): LanguageMo
     batchSize: config.batch_size,
     memory,
     activationCheckpointing: config.activation_checkpointing,
+    dtype: storageType(gpu, config),
   });
   return new Gpt(gpu, shape, { seed });
+}
+
+/** How tensors are stored: where the adapter cannot do what is asked for, that is said before anything else. */
+function storageType(gpu: Gpu, { dtype }: TrainConfig): "f32" | "f16" {
+  if (dtype === "float16" && !gpu.hasF16) {
+    throw new WeftError(
+      `dtype is float16, which ${gpu.info.description || "this adapter"} cannot do: it must be float32`,
+    );
+  }
+  return dtype === "float16" ? "f16" : "f32";
 }
 
 /** A resumed model must be the one that is asked for: other sizes would be silently ignored. */

@@ -20,6 +20,7 @@ import { runCommand } from "./run_command.ts";
 const options = {
   fixture: { type: "string", help: "folder with weights, batches and what PyTorch computed from them" },
   json: { type: "bool", default: false, help: "print the result as JSON" },
+  dtype: { type: "string", choices: ["float32", "float16"], default: "float32", help: "how tensors are stored" },
   product: { type: "string", choices: productVariants, help: "compute all matrix products in this way" },
   attention: { type: "string", choices: attentionVariants, help: "compute all attention in this way" },
   rows: { type: "string", choices: rowVariants, help: "reduce all rows of norms and losses in this way" },
@@ -38,6 +39,16 @@ Prints the relative L2 error of each tensor and exits with code 1 when one is be
 
 ${describeOptions(options)}`;
 
+/**
+ * The largest errors that pass. float32: rounding, over sums of some thousand terms. float16: weights and activations have
+ * 11 bits, and each is off by up to 2⁻¹¹ of itself. The gradient of the key part of c_attn.bias is zero: Adam normalises its
+ * rounding noise.
+ */
+const tolerances = {
+  float32: { logits: 1e-5, gradient: 1e-5, loss: 1e-5, final: 5e-5, keyBias: 5e-4 },
+  float16: { logits: 2e-3, gradient: 5e-3, loss: 2e-3, final: 1e-2, keyBias: 1 },
+} as const;
+
 /** One comparison. */
 export interface Comparison {
   /** What was compared: `logits`, `grad.NAME`, `loss N`, `final.NAME`. */
@@ -48,13 +59,21 @@ export interface Comparison {
   readonly tolerance: number;
 }
 
+/** In float16: a gradient of the fixtures that overflowed would change nothing, and show. */
+const lossScale = 1024;
+
 interface Expected {
   readonly config: Record<string, number | string | boolean>;
   readonly steps: readonly { readonly loss: number; readonly lr: number }[];
 }
 
 /** Runs a fixture and returns every comparison, in the order in which things are computed. */
-export async function verifyFixture(gpu: Gpu, folder: string): Promise<Comparison[]> {
+export async function verifyFixture(
+  gpu: Gpu,
+  folder: string,
+  dtype: "float32" | "float16" = "float32",
+): Promise<Comparison[]> {
+  const allowed = tolerances[dtype];
   const { config, steps } = await readExpected(`${folder}/expected.json`);
   const number = (key: string): number => {
     if (typeof config[key] !== "number") {
@@ -77,7 +96,9 @@ export async function verifyFixture(gpu: Gpu, folder: string): Promise<Compariso
     activation: config.activation === "gelu" ? "gelu_erf" : "gelu_tanh",
   });
   setParameters(model, weights, `${folder}/weights.safetensors`);
+  model.dtype = dtype === "float16" ? "f16" : "f32";
   const optimizer = new AdamW(model.parameters(), {
+    ...dtype === "float16" ? { lossScale } : {},
     beta1: number("beta1"),
     beta2: number("beta2"),
     eps: number("eps"),
@@ -96,25 +117,25 @@ export async function verifyFixture(gpu: Gpu, folder: string): Promise<Compariso
     // The first step goes over the logits, the others as training does, which never makes all of them.
     const logits = step === 0 ? model.forward(x) : undefined;
     const loss = logits ? crossEntropy(logits, y) : model.loss(x, y);
-    backward(loss, { keep: logits ? [logits] : [] });
+    backward(loss, { keep: logits ? [logits] : [], scale: optimizer.gradientOfLoss() });
     if (logits) {
       const computed = await readTensors([logits, ...[...model.parameters().values()].map((p) => p.grad!)]);
       ["logits", ...[...model.parameters().keys()].map((name) => `grad.${name}`)].forEach((name, i) => {
-        const error = relativeError(computed[i].data, find(expected, name, folder).data);
-        comparisons.push({ name, error, tolerance: 1e-5 });
+        const scale = name === "logits" || dtype === "float32" ? 1 : 1 / lossScale;
+        const error = relativeError(computed[i].data.map((v) => v * scale), find(expected, name, folder).data);
+        comparisons.push({ name, error, tolerance: name === "logits" ? allowed.logits : allowed.gradient });
       });
     }
     optimizer.step({ lr, clip: number("clip") });
     comparisons.push({
       name: `loss ${step}`,
       error: Math.abs(await loss.item() - expectedLoss),
-      tolerance: 1e-5,
+      tolerance: allowed.loss,
     });
   }
   const trained = await readTensors([...model.parameters().values()]);
   [...model.parameters().keys()].forEach((name, i) => {
-    // The gradient of the key part of c_attn.bias is zero: Adam normalises its rounding noise.
-    const tolerance = name.endsWith("attn.c_attn.bias") ? 5e-4 : 5e-5;
+    const tolerance = name.endsWith("attn.c_attn.bias") ? allowed.keyBias : allowed.final;
     const error = relativeError(trained[i].data, find(final, name, folder).data);
     comparisons.push({ name: `final.${name}`, error, tolerance });
   });
@@ -125,7 +146,7 @@ export async function verifyFixture(gpu: Gpu, folder: string): Promise<Compariso
 export async function verifyCommand(args: string[]): Promise<void> {
   const { flags, help: wantsHelp } = parseCommandLine(args, { options });
   if (wantsHelp) return console.log(help);
-  const { fixture, json, shaders, product, attention, rows } = resolveOptions(options, [{
+  const { fixture, json, shaders, dtype, product, attention, rows } = resolveOptions(options, [{
     source: "command line",
     values: flags,
   }]);
@@ -134,7 +155,7 @@ export async function verifyCommand(args: string[]): Promise<void> {
   }
   using gpu = await openGpu(shaders);
   gpu.forced = { product, attention, rows };
-  const comparisons = await verifyFixture(gpu, fixture);
+  const comparisons = await verifyFixture(gpu, fixture, dtype);
   const failed = comparisons.filter(({ error, tolerance }) => !(error <= tolerance)); // a NaN fails
   if (json) {
     const rows = comparisons.map((row) => ({ ...row, passed: !failed.includes(row) }));

@@ -1,6 +1,7 @@
 import type { Storage } from "./buffer_pool.ts";
 import { copy, fill } from "./ops/copy.ts";
 import { accumulate } from "./ops/binary.ts";
+import { reshape } from "./ops/layout.ts";
 import { Scope } from "./scope.ts";
 import { formatShape, sameShape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
@@ -9,7 +10,7 @@ import { WeftError } from "./weft_error.ts";
 /** What `backward` may be told. */
 export interface BackwardOptions {
   /** The gradient of the loss itself: 1 / steps when gradients accumulate over steps. Default: 1. */
-  readonly scale?: number;
+  readonly scale?: number | Tensor;
   /** Tensors besides the loss that are read afterwards, such as the logits: their memory is not given back. */
   readonly keep?: readonly Tensor[];
 }
@@ -41,7 +42,8 @@ export function backward(loss: Tensor, options: BackwardOptions = {}): void {
   const pass = new BackwardPass(scope, [loss, ...options.keep ?? []].map(({ storage }) => storage));
   scope.pause(() => {
     scope.takeFresh();
-    pass.run(loss, fill(loss.gpu, loss.shape, options.scale ?? 1));
+    const scale = options.scale ?? 1;
+    pass.run(loss, typeof scale === "number" ? fill(loss.gpu, loss.shape, scale) : reshape(copy(scale), loss.shape));
   });
 }
 

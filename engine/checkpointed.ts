@@ -40,7 +40,7 @@ export function checkpointed(x: Tensor, block: (x: Tensor) => Tensor): Tensor {
   });
   return record(y, [x], (dy) => {
     using _ = new Scope(gpu, { grad: true });
-    const leaf = new Tensor(gpu, x.storage, x.shape, { requiresGrad: true, label: x.label });
+    const leaf = new Tensor(gpu, x.storage, x.shape, { dtype: x.dtype, requiresGrad: true, label: x.label });
     backwardFrom(block(leaf), dy);
     outer.own(leaf.grad!.storage, true);
     return [leaf.grad];

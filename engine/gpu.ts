@@ -56,6 +56,8 @@ export class Gpu implements Disposable {
   readonly choices: Choices = new Choices();
   /** Variants of kernels that are used whatever the tuner says: for tests and measurements. */
   forced: ForcedVariants = {};
+  /** Whether tensors can be f16: the adapter has it, and the self-test found that it converts as it should. */
+  hasF16 = false;
   /** Owner of what is allocated now: the innermost open scope. Without one, storage stays until the GPU closes. */
   owner: StorageOwner | undefined;
   #failures: Error[] = [];
@@ -121,7 +123,7 @@ export class Gpu implements Disposable {
       shaders,
     );
     try {
-      await selfTest(opened);
+      opened.hasF16 = await selfTest(opened);
     } catch (error) {
       opened.close();
       throw error;
@@ -135,6 +137,7 @@ export class Gpu implements Disposable {
    */
   static dry(like: Gpu): Gpu {
     const dry = new Gpu(like, dryDevice(like.device), {});
+    dry.hasF16 = like.hasF16;
     for (const [key, choice] of like.choices.answers) dry.choices.answers.set(key, choice);
     return dry;
   }

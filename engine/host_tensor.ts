@@ -1,8 +1,17 @@
 /** The element types that a tensor on the GPU can have. */
-export type DType = "f32" | "i32" | "u32";
+export type DType = "f32" | "f16" | "i32" | "u32";
 
 /** The typed arrays that carry a tensor's elements on the host. */
-export type HostData = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+export type HostData =
+  | Float32Array<ArrayBuffer>
+  | Float16Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>
+  | Uint32Array<ArrayBuffer>;
+
+/** Bytes of an element. */
+export function bytesPerElement(dtype: DType): number {
+  return dtype === "f16" ? 2 : 4;
+}
 
 /** A tensor in host memory: what is read from a file, uploaded to the GPU, or read back from it. */
 export interface HostTensor {

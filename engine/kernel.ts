@@ -24,6 +24,8 @@ interface ShaderFile {
 interface Binding {
   readonly index: number;
   readonly writable: boolean;
+  /** What its array is of: `f32`, `vec4f`, or the alias of an element type, alone or as a vec4 of it. */
+  readonly element: string;
 }
 
 interface Field {
@@ -95,14 +97,23 @@ export class KernelCache {
     this.#check = check;
   }
 
-  /** The compiled entry point of a shader for buffers of the given names and the given constants. */
-  get(shader: Shader, entry: string, buffers: readonly string[], constants: Constants = {}): Kernel {
+  /**
+   * The compiled entry point of a shader for buffers of the given names and the given constants. `halves` says which of
+   * the buffers hold f16: the aliases of their elements' types become f16.
+   */
+  get(
+    shader: Shader,
+    entry: string,
+    buffers: readonly string[],
+    constants: Constants = {},
+    halves: readonly boolean[] = [],
+  ): Kernel {
     let key = shader.name + "/" + entry;
-    for (const name of buffers) key += "," + name;
+    for (let i = 0; i < buffers.length; i++) key += (halves[i] ? ",f16 " : ",") + buffers[i];
     for (const name in constants) key += ";" + name + "=" + constants[name];
     let kernel = this.#kernels.get(key);
     if (kernel === undefined) {
-      kernel = this.#compile(shader, entry, buffers, constants);
+      kernel = this.#compile(shader, entry, buffers, constants, halves);
       this.#kernels.set(key, kernel);
     }
     return kernel;
@@ -114,11 +125,18 @@ export class KernelCache {
     return [own, ...shader.parts.flatMap((part) => this.#files(part))];
   }
 
-  #compile(shader: Shader, entry: string, buffers: readonly string[], constants: Constants): Kernel {
+  #compile(
+    shader: Shader,
+    entry: string,
+    buffers: readonly string[],
+    constants: Constants,
+    halves: readonly boolean[],
+  ): Kernel {
     const label = `${shader.name}/${entry}`;
     const files = this.#files(shader);
-    const { source, overrides } = specialise(label, files.map((file) => file.source).join(""), constants);
-    const parsed = parseShader(label, source);
+    const specialised = specialise(label, files.map((file) => file.source).join(""), constants);
+    const { overrides } = specialised, parsed = parseShader(label, specialised.source);
+    const source = withHalves(label, specialised.source, parsed, buffers, halves);
     const bindings = buffers.map((name) => {
       const binding = parsed.bindings.get(name);
       if (binding === undefined) throw new WeftError(`${label} has no storage buffer named ${name}`);
@@ -208,14 +226,45 @@ function specialise(
   return { source, overrides };
 }
 
+/** Makes f16 of the element types of the buffers that hold it; all buffers whose types share an alias must. */
+function withHalves(
+  label: string,
+  source: string,
+  { bindings }: ParsedShader,
+  buffers: readonly string[],
+  halves: readonly boolean[],
+): string {
+  const aliases = new Map<string, { half: boolean; name: string }>();
+  for (const [i, name] of buffers.entries()) {
+    const element = bindings.get(name)?.element ?? "", half = halves[i] ?? false;
+    const isAlias = new RegExp(`^alias ${element} = \\w+;`, "m").test(source);
+    if (!isAlias && half) {
+      throw new WeftError(`Cannot run ${label} as ${name} is f16: it takes f32; cast(${name}, "f32") gives that`);
+    }
+    const other = aliases.get(element);
+    if (isAlias && other !== undefined && other.half !== half) {
+      const [f16, f32] = half ? [name, other.name] : [other.name, name];
+      throw new WeftError(
+        `Cannot run ${label} as ${f16} is f16 and ${f32} is f32: cast one of them to the type of the other`,
+      );
+    }
+    if (isAlias) aliases.set(element, { half, name });
+  }
+  for (const [element, { half }] of aliases) {
+    if (half) source = source.replace(new RegExp(`^alias ${element} = \\w+;`, "m"), `alias ${element} = f16;`);
+  }
+  return halves.includes(true) ? `enable f16; ${source}` : source;
+}
+
 function parseShader(label: string, source: string): ParsedShader {
   const text = source.replace(/\/\/.*$/gm, "");
   const bindings = new Map<string, Binding>();
   let uniform: number | undefined;
-  const declaration = /@group\(0\)\s*@binding\((\d+)\)\s*var<\s*(\w+)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:/g;
-  for (const [, index, space, access, name] of text.matchAll(declaration)) {
+  const declaration =
+    /@group\(0\)\s*@binding\((\d+)\)\s*var<\s*(\w+)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*(?:array<\s*(?:vec4<)?\s*(\w+))?/g;
+  for (const [, index, space, access, name, element = ""] of text.matchAll(declaration)) {
     if (space === "uniform") uniform = Number(index);
-    else bindings.set(name, { index: Number(index), writable: access === "read_write" });
+    else bindings.set(name, { index: Number(index), writable: access === "read_write", element });
   }
   const body = /struct\s+Params\s*\{([^}]*)\}/.exec(text)?.[1];
   if (uniform !== undefined && body === undefined) {

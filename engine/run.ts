@@ -1,5 +1,6 @@
 import type { Storage } from "./buffer_pool.ts";
 import type { Constants, Params, Shader } from "./kernel.ts";
+import { bytesPerElement } from "./host_tensor.ts";
 import type { Tensor } from "./tensor.ts";
 import { WeftError } from "./weft_error.ts";
 
@@ -37,7 +38,8 @@ export function run(
 ): void {
   const names = Object.keys(tensors);
   const { gpu } = tensors[names[0]];
-  const kernel = gpu.kernels.get(shader, entry, names, launch.constants);
+  const halves = names.map((name) => tensors[name].dtype === "f16");
+  const kernel = gpu.kernels.get(shader, entry, names, launch.constants, halves);
   const storages: Storage[] = [];
   for (const name of names) storages.push(tensors[name].storage);
   for (let i = 0; i < storages.length; i++) {
@@ -56,7 +58,9 @@ export function run(
     );
   }
   if (gpu.recorder.rehearsal) {
-    const bytes = new Map(names.map((name, i) => [storages[i], 4 * tensors[name].size]));
+    const bytes = new Map(
+      names.map((name, i) => [storages[i], bytesPerElement(tensors[name].dtype) * tensors[name].size]),
+    );
     const sum = [...bytes.values()].reduce((sum, each) => sum + each, 0);
     gpu.recorder.rehearsal.push({ kernel: kernel.label, flops: launch.flops ?? 0, bytes: sum });
     return;

@@ -3,12 +3,21 @@ import type { BufferPool, Storage } from "./buffer_pool.ts";
 import { defineShader, type KernelCache } from "./kernel.ts";
 import { pcg4d } from "./random.ts";
 import type { Recorder } from "./recorder.ts";
+import { castShader } from "./shader_parts.ts";
 import { WeftError } from "./weft_error.ts";
 
 const shader = defineShader("self_test.wgsl", source);
 
+// What is cast to f16, and what must come of it: ties go to even numbers, and what is too large becomes infinite.
+const casts = [
+  ...[[1, 1], [-0.1, -0.0999755859375], [2049, 2048], [2051, 2052]],
+  ...[[65519, 65504], [65520, Infinity], [-1e9, -Infinity], [6e-8, 2 ** -24]],
+] as const;
+
 /** What the self-test needs of an open GPU. */
 export interface SelfTestTarget {
+  /** The device. */
+  readonly device: GPUDevice;
   /** Buffers. */
   readonly pool: BufferPool;
   /** Commands. */
@@ -21,16 +30,26 @@ export interface SelfTestTarget {
 
 /**
  * Runs one small kernel whose answers are known: integer arithmetic, a reduction through workgroup memory, a loop
- * over a register array, and the transcendental functions. Drivers that compute wrongly, or write zeros, exist.
+ * over a register array, and the transcendental functions. Drivers that compute wrongly, or write zeros, exist. Returns
+ * whether the adapter has f16 and converts to it as it should.
  *
  * @throws {WeftError} naming the first wrong answer.
  */
-export async function selfTest(gpu: SelfTestTarget): Promise<void> {
+export async function selfTest(gpu: SelfTestTarget): Promise<boolean> {
   const lanes = 64;
   const out = gpu.pool.take(lanes * 16, "self-test");
   gpu.recorder.dispatch(gpu.kernels.get(shader, "main", ["out"]), [out], {}, [1]);
-  const [bytes] = await gpu.readStorages([{ storage: out, bytes: lanes * 16 }]);
-  gpu.pool.give(out);
+  const f32 = gpu.pool.take(casts.length * 4, "self-test of f16"),
+    f16 = gpu.pool.take(casts.length * 2, "self-test of f16");
+  const converts = gpu.device.features.has("shader-f16");
+  if (converts) {
+    gpu.device.queue.writeBuffer(f32.buffer, 0, new Float32Array(casts.map(([from]) => from)));
+    const kernel = gpu.kernels.get(castShader, "main", ["x", "out"], {}, [false, true]);
+    gpu.recorder.dispatch(kernel, [f32, f16], { size: casts.length }, [1]);
+  }
+  const parts = [{ storage: out, bytes: lanes * 16 }, { storage: f16, bytes: casts.length * 2 }];
+  const [bytes, halves] = await gpu.readStorages(parts);
+  for (const storage of [out, f32, f16]) gpu.pool.give(storage);
   const integers = new Uint32Array(bytes), floats = new Float32Array(bytes);
   for (let lane = 0; lane < lanes; lane++) {
     const x = (lane - 32) / 8;
@@ -54,4 +73,6 @@ export async function selfTest(gpu: SelfTestTarget): Promise<void> {
       }
     }
   }
+  const converted = new Float16Array(halves);
+  return converts && casts.every(([_, to], i) => converted[i] === to);
 }

@@ -1,7 +1,11 @@
+import castSource from "../shaders/cast.wgsl" with { type: "text" };
 import epilogueSource from "../shaders/epilogue.wgsl" with { type: "text" };
 import geluCurveSource from "../shaders/gelu_curve.wgsl" with { type: "text" };
 import pcg4dSource from "../shaders/pcg4d.wgsl" with { type: "text" };
 import { defineShader, type Shader } from "./kernel.ts";
+
+/** From one type of number to another. */
+export const castShader: Shader = defineShader("cast.wgsl", castSource);
 
 /** The hash behind random numbers. */
 export const pcg4d: Shader = defineShader("pcg4d.wgsl", pcg4dSource);

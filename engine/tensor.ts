@@ -1,6 +1,6 @@
 import type { Storage } from "./buffer_pool.ts";
 import type { Gpu } from "./gpu.ts";
-import type { DType, HostData, HostTensor } from "./host_tensor.ts";
+import { bytesPerElement, type DType, type HostData, type HostTensor } from "./host_tensor.ts";
 import { formatShape, sizeOf } from "./shape.ts";
 import { WeftError } from "./weft_error.ts";
 
@@ -86,14 +86,15 @@ export class Tensor {
   }
 
   /**
-   * Reads the elements of an f32 tensor, row-major. Waits for the GPU; `readTensors` reads several with one wait, and
-   * those of other types.
+   * Reads the elements of an f32 or f16 tensor, row-major. Waits for the GPU; `readTensors` reads several with one wait,
+   * and those of other types.
    */
   async read(): Promise<Float32Array<ArrayBuffer>> {
-    if (this.dtype !== "f32") {
+    if (this.dtype !== "f32" && this.dtype !== "f16") {
       throw new WeftError(`Cannot read ${this.label}, which is ${this.dtype}, as f32: use readTensors`);
     }
-    return (await readTensors([this]))[0].data as Float32Array<ArrayBuffer>;
+    const [{ data }] = await readTensors([this]);
+    return data instanceof Float16Array ? new Float32Array(data) : data as Float32Array<ArrayBuffer>;
   }
 
   /** Reads the one number of a tensor of size 1. */
@@ -116,13 +117,14 @@ export class Tensor {
 /** Reads several tensors with one wait. */
 export async function readTensors(tensors: readonly Tensor[]): Promise<HostTensor[]> {
   if (tensors.length === 0) return [];
-  const parts = tensors.map(({ storage, size }) => ({ storage, bytes: size * 4 }));
+  const parts = tensors.map(({ storage, size, dtype }) => ({ storage, bytes: size * bytesPerElement(dtype) }));
   const buffers = await tensors[0].gpu.readStorages(parts);
   return tensors.map(({ dtype, shape }, i) => ({ dtype, shape, data: typedArray(dtype, buffers[i]) }));
 }
 
 function typedArray(dtype: DType, buffer: ArrayBuffer): HostData {
   if (dtype === "f32") return new Float32Array(buffer);
+  if (dtype === "f16") return new Float16Array(buffer);
   return dtype === "i32" ? new Int32Array(buffer) : new Uint32Array(buffer);
 }
 
@@ -133,7 +135,13 @@ export function empty(gpu: Gpu, shape: readonly number[], options: TensorOptions
 
 function allocate(gpu: Gpu, shape: readonly number[], options: TensorOptions, transient: boolean): Tensor {
   const label = `${options.label ?? "tensor"} ${formatShape(shape)}`;
-  const storage = gpu.allocate(Math.max(4, sizeOf(shape) * 4), label, transient);
+  if (options.dtype === "f16" && !gpu.hasF16) {
+    throw new WeftError(
+      `Cannot make ${label} of f16: ${gpu.info.description || "this adapter"} computes with f32 alone`,
+    );
+  }
+  const bytes = sizeOf(shape) * bytesPerElement(options.dtype ?? "f32");
+  const storage = gpu.allocate(Math.max(4, bytes), label, transient);
   return new Tensor(gpu, storage, shape, options);
 }
 
@@ -171,10 +179,18 @@ export function tensor(
     );
   }
   const dtype = options.dtype ??
-    (elements instanceof Int32Array ? "i32" : elements instanceof Uint32Array ? "u32" : "f32");
+    (elements instanceof Int32Array
+      ? "i32"
+      : elements instanceof Uint32Array
+      ? "u32"
+      : elements instanceof Float16Array
+      ? "f16"
+      : "f32");
+  const bytes = elements.length * bytesPerElement(dtype), whole = Math.ceil(bytes / 4) * 4; // what can be written
   const matches = elements instanceof Float32Array && dtype === "f32" ||
+    elements instanceof Float16Array && dtype === "f16" && bytes === whole ||
     elements instanceof Int32Array && dtype === "i32" || elements instanceof Uint32Array && dtype === "u32";
-  const data = matches ? elements as HostData : typedArray(dtype, new ArrayBuffer(elements.length * 4));
+  const data = matches ? elements as HostData : typedArray(dtype, new ArrayBuffer(whole));
   if (!matches) data.set(elements);
   const made = allocate(gpu, shape, { ...options, dtype }, false);
   if (data.byteLength > 0) gpu.write(made.storage, data);
@@ -183,5 +199,5 @@ export function tensor(
 
 /** A tensor of zeros. */
 export function zeros(gpu: Gpu, shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return tensor(gpu, new Float32Array(sizeOf(shape)), shape, options);
+  return tensor(gpu, new Float32Array(sizeOf(shape)), shape, { ...options, dtype: options.dtype ?? "f32" });
 }

@@ -2,6 +2,7 @@ import { checkpointed } from "../engine/checkpointed.ts";
 import type { Gpu } from "../engine/gpu.ts";
 import { selfAttention } from "../engine/ops/attention.ts";
 import { add } from "../engine/ops/binary.ts";
+import { cast } from "../engine/ops/cast.ts";
 import { linearCrossEntropy } from "../engine/ops/cross_entropy.ts";
 import { dropout, type DropoutOptions } from "../engine/ops/dropout.ts";
 import { embedding } from "../engine/ops/embedding.ts";
@@ -48,6 +49,11 @@ export class Gpt implements LanguageModel {
   training = true;
   /** Whether each block keeps its input alone and is computed a second time for its gradient: less memory, more work. */
   activationCheckpointing = false;
+  /**
+   * How weights and activations are stored while the model computes. With "f16" the matrices are cast in each forward pass;
+   * the parameters themselves stay f32, and so do biases, norms' weights, logits and losses.
+   */
+  dtype: "f32" | "f16" = "f32";
   /** Where the masks of dropout come from; its `counter` belongs to a checkpoint. */
   random: RandomStream;
   #parameters: Map<string, Tensor>;
@@ -98,7 +104,7 @@ export class Gpt implements LanguageModel {
   forward(ids: Tensor, options: ForwardOptions = {}): Tensor {
     let x = this.#blocks(ids, options.probe);
     if (options.lastOnly) x = slice(x, { axis: 1, start: -1 });
-    const logits = matmul(this.#norm(x, "ln_f"), this.#weight("wte"), { transposeB: true });
+    const logits = matmul(this.#norm(x, "ln_f"), this.#matrix("wte"), { transposeB: true, dtype: "f32" });
     options.probe?.("logits", logits);
     return logits;
   }
@@ -110,7 +116,7 @@ export class Gpt implements LanguageModel {
    * @throws {WeftError} when ids are not (B, T) with T from 1 to block_size, or the targets are of another shape.
    */
   loss(ids: Tensor, targets: Tensor): Tensor {
-    return linearCrossEntropy(this.#norm(this.#blocks(ids), "ln_f"), this.#weight("wte"), targets);
+    return linearCrossEntropy(this.#norm(this.#blocks(ids), "ln_f"), this.#matrix("wte"), targets);
   }
 
   /** The residual stream after the last block: ids (B, T) → (B, T, C). */
@@ -124,7 +130,7 @@ export class Gpt implements LanguageModel {
     }
     const positions = slice(this.#weight("wpe"), { end: T });
     const embedded = add(embedding(this.#weight("wte"), ids), positions), mask = this.#mask();
-    let x = mask ? dropout(embedded, mask.p, mask.key) : embedded;
+    let x = cast(mask ? dropout(embedded, mask.p, mask.key) : embedded, this.dtype);
     probe?.("embedding", x);
     for (let i = 0; i < this.config.n_layer; i++) {
       const name = `h.${i}`, masks = [this.#mask(), this.#mask(), this.#mask()];
@@ -154,7 +160,7 @@ export class Gpt implements LanguageModel {
   }
 
   #linear(x: Tensor, name: string, options: LinearOptions = {}): Tensor {
-    return linear(x, this.#weight(name), { bias: this.#parameters.get(`${name}.bias`), ...options });
+    return linear(x, this.#matrix(name), { bias: this.#parameters.get(`${name}.bias`), ...options });
   }
 
   #norm(x: Tensor, name: string): Tensor {
@@ -169,6 +175,11 @@ export class Gpt implements LanguageModel {
 
   #weight(name: string): Tensor {
     return this.#parameters.get(`${name}.weight`)!;
+  }
+
+  /** The weight of a linear layer as it is computed with. */
+  #matrix(name: string): Tensor {
+    return cast(this.#weight(name), this.dtype);
   }
 }
 

@@ -10,7 +10,7 @@ export interface SafetensorsContents {
   readonly metadata: Record<string, string>;
 }
 
-const dtypeNames: Record<DType, string> = { f32: "F32", i32: "I32", u32: "U32" };
+const dtypeNames: Record<DType, string> = { f32: "F32", f16: "F16", i32: "I32", u32: "U32" };
 const elementBytes: Record<string, number> = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, U32: 4 };
 const largestHeader = 100_000_000; // the format's own limit
 

@@ -46,7 +46,7 @@ fn forward(
   var query: array<mat4x4f, VECTORS>;
   var sums: array<mat4x4f, VECTORS>;
   for (var d = 0u; d < VECTORS; d++) {
-    query[d] = p.scale * mat4x4f(q[at_q.x + d], q[at_q.y + d], q[at_q.z + d], q[at_q.w + d]);
+    query[d] = p.scale * mat4x4f(vec4f(q[at_q.x + d]), vec4f(q[at_q.y + d]), vec4f(q[at_q.z + d]), vec4f(q[at_q.w + d]));
     sums[d] = mat4x4f();
   }
   var largest = vec4f(LOWEST);
@@ -60,10 +60,10 @@ fn forward(
     var s1 = vec4f();
     var s2 = vec4f();
     var s3 = vec4f();
-    for (var d = 0u; d < VECTORS; d++) { s0 += k[row_k.x + d] * query[d]; }
-    for (var d = 0u; d < VECTORS; d++) { s1 += k[row_k.y + d] * query[d]; }
-    for (var d = 0u; d < VECTORS; d++) { s2 += k[row_k.z + d] * query[d]; }
-    for (var d = 0u; d < VECTORS; d++) { s3 += k[row_k.w + d] * query[d]; }
+    for (var d = 0u; d < VECTORS; d++) { s0 += vec4f(k[row_k.x + d]) * query[d]; }
+    for (var d = 0u; d < VECTORS; d++) { s1 += vec4f(k[row_k.y + d]) * query[d]; }
+    for (var d = 0u; d < VECTORS; d++) { s2 += vec4f(k[row_k.z + d]) * query[d]; }
+    for (var d = 0u; d < VECTORS; d++) { s3 += vec4f(k[row_k.w + d]) * query[d]; }
     s0 = select(vec4f(LOWEST), s0, vec4u(j) < limits);
     s1 = select(vec4f(LOWEST), s1, vec4u(j + 1u) < min(limits, vec4u(p.Tk)));
     s2 = select(vec4f(LOWEST), s2, vec4u(j + 2u) < min(limits, vec4u(p.Tk)));
@@ -85,10 +85,10 @@ fn forward(
       let m = sums[d];
       sums[d] = mat4x4f(shrink.x * m[0], shrink.y * m[1], shrink.z * m[2], shrink.w * m[3]);
     }
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s0, v[row_v.x + d]); }
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s1, v[row_v.y + d]); }
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s2, v[row_v.z + d]); }
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s3, v[row_v.w + d]); }
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s0, vec4f(v[row_v.x + d])); }
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s1, vec4f(v[row_v.y + d])); }
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s2, vec4f(v[row_v.z + d])); }
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s3, vec4f(v[row_v.w + d])); }
   }
   let at_o = four_rows((batch * p.o_batch + head * p.o_head) / 4u, i, p.Tq, p.o_token / 4u);
   let normalizer = largest + log(total);
@@ -97,10 +97,10 @@ fn forward(
   if (i + 2u < p.Tq) { lse[bh * p.Tq + i + 2u] = normalizer.z; }
   if (i + 3u < p.Tq) { lse[bh * p.Tq + i + 3u] = normalizer.w; }
   for (var d = 0u; d < VECTORS; d++) {
-    if (i < p.Tq) { o[at_o.x + d] = sums[d][0] / total.x; }
-    if (i + 1u < p.Tq) { o[at_o.y + d] = sums[d][1] / total.y; }
-    if (i + 2u < p.Tq) { o[at_o.z + d] = sums[d][2] / total.z; }
-    if (i + 3u < p.Tq) { o[at_o.w + d] = sums[d][3] / total.w; }
+    if (i < p.Tq) { o[at_o.x + d] = vec4<Real>(sums[d][0] / total.x); }
+    if (i + 1u < p.Tq) { o[at_o.y + d] = vec4<Real>(sums[d][1] / total.y); }
+    if (i + 2u < p.Tq) { o[at_o.z + d] = vec4<Real>(sums[d][2] / total.z); }
+    if (i + 3u < p.Tq) { o[at_o.w + d] = vec4<Real>(sums[d][3] / total.w); }
   }
 }
 
@@ -129,11 +129,14 @@ fn backward_q(
   var sums: array<mat4x4f, VECTORS>;
   var d_sum = vec4f();
   for (var d = 0u; d < VECTORS; d++) {
-    query[d] = p.scale * mat4x4f(q[at_q.x + d], q[at_q.y + d], q[at_q.z + d], q[at_q.w + d]);
-    d_o[d] = mat4x4f(d_out[at_o.x + d], d_out[at_o.y + d], d_out[at_o.z + d], d_out[at_o.w + d]);
+    query[d] = p.scale * mat4x4f(vec4f(q[at_q.x + d]), vec4f(q[at_q.y + d]), vec4f(q[at_q.z + d]), vec4f(q[at_q.w + d]));
+    d_o[d] = mat4x4f(vec4f(d_out[at_o.x + d]), vec4f(d_out[at_o.y + d]), vec4f(d_out[at_o.z + d]), vec4f(d_out[at_o.w + d]));
     let m = d_o[d];
     d_sum += vec4f(
-      dot(m[0], out[at_o.x + d]), dot(m[1], out[at_o.y + d]), dot(m[2], out[at_o.z + d]), dot(m[3], out[at_o.w + d]),
+      dot(m[0], vec4f(out[at_o.x + d])),
+      dot(m[1], vec4f(out[at_o.y + d])),
+      dot(m[2], vec4f(out[at_o.z + d])),
+      dot(m[3], vec4f(out[at_o.w + d])),
     );
     sums[d] = mat4x4f();
   }
@@ -145,21 +148,21 @@ fn backward_q(
     let row_v = at_v + j * (p.kv_token / 4u);
     var score = vec4f();
     var d_p = vec4f();
-    for (var d = 0u; d < VECTORS; d++) { score += k[row_k + d] * query[d]; }
-    for (var d = 0u; d < VECTORS; d++) { d_p += v[row_v + d] * d_o[d]; }
+    for (var d = 0u; d < VECTORS; d++) { score += vec4f(k[row_k + d]) * query[d]; }
+    for (var d = 0u; d < VECTORS; d++) { d_p += vec4f(v[row_v + d]) * d_o[d]; }
     let weight = select(vec4f(), exp(score - normalizer), vec4u(j) < limits);
     let d_score = weight * (d_p * factors((bh * p.Tq + i) * p.Tk + j, p.Tk) - d_sum);
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(d_score, k[row_k + d]); }
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(d_score, vec4f(k[row_k + d])); }
   }
   if (i < p.Tq) { d_sums[rows.x] = d_sum.x; }
   if (i + 1u < p.Tq) { d_sums[rows.y] = d_sum.y; }
   if (i + 2u < p.Tq) { d_sums[rows.z] = d_sum.z; }
   if (i + 3u < p.Tq) { d_sums[rows.w] = d_sum.w; }
   for (var d = 0u; d < VECTORS; d++) {
-    if (i < p.Tq) { d_q[at_q.x + d] = p.scale * sums[d][0]; }
-    if (i + 1u < p.Tq) { d_q[at_q.y + d] = p.scale * sums[d][1]; }
-    if (i + 2u < p.Tq) { d_q[at_q.z + d] = p.scale * sums[d][2]; }
-    if (i + 3u < p.Tq) { d_q[at_q.w + d] = p.scale * sums[d][3]; }
+    if (i < p.Tq) { d_q[at_q.x + d] = vec4<Real>(p.scale * sums[d][0]); }
+    if (i + 1u < p.Tq) { d_q[at_q.y + d] = vec4<Real>(p.scale * sums[d][1]); }
+    if (i + 2u < p.Tq) { d_q[at_q.z + d] = vec4<Real>(p.scale * sums[d][2]); }
+    if (i + 3u < p.Tq) { d_q[at_q.w + d] = vec4<Real>(p.scale * sums[d][3]); }
   }
 }
 
@@ -187,8 +190,8 @@ fn backward_kv(
   var d_k: array<mat4x4f, VECTORS>;
   var d_v: array<mat4x4f, VECTORS>;
   for (var d = 0u; d < VECTORS; d++) {
-    key[d] = p.scale * mat4x4f(k[at_k.x + d], k[at_k.y + d], k[at_k.z + d], k[at_k.w + d]);
-    value[d] = mat4x4f(v[at_v.x + d], v[at_v.y + d], v[at_v.z + d], v[at_v.w + d]);
+    key[d] = p.scale * mat4x4f(vec4f(k[at_k.x + d]), vec4f(k[at_k.y + d]), vec4f(k[at_k.z + d]), vec4f(k[at_k.w + d]));
+    value[d] = mat4x4f(vec4f(v[at_v.x + d]), vec4f(v[at_v.y + d]), vec4f(v[at_v.z + d]), vec4f(v[at_v.w + d]));
     d_k[d] = mat4x4f();
     d_v[d] = mat4x4f();
   }
@@ -201,36 +204,36 @@ fn backward_kv(
     let row = bh * p.Tq + i;
     var score = vec4f();
     var d_p = vec4f();
-    for (var d = 0u; d < VECTORS; d++) { score += q[row_q + d] * key[d]; }
-    for (var d = 0u; d < VECTORS; d++) { d_p += d_out[row_o + d] * value[d]; }
+    for (var d = 0u; d < VECTORS; d++) { score += vec4f(q[row_q + d]) * key[d]; }
+    for (var d = 0u; d < VECTORS; d++) { d_p += vec4f(d_out[row_o + d]) * value[d]; }
     let sees = vec4u(j, j + 1u, j + 2u, j + 3u) < vec4u(keys_of(i));
     let weight = select(vec4f(), exp(score - log_sum_exp[row]), sees);
     let mask = factors(row * p.Tk + j, 1u);
     let kept = weight * mask;
     let d_score = weight * (d_p * mask - d_sums_in[row]);
-    for (var d = 0u; d < VECTORS; d++) { d_v[d] += outer(kept, d_out[row_o + d]); }
-    for (var d = 0u; d < VECTORS; d++) { d_k[d] += outer(d_score, q[row_q + d]); }
+    for (var d = 0u; d < VECTORS; d++) { d_v[d] += outer(kept, vec4f(d_out[row_o + d])); }
+    for (var d = 0u; d < VECTORS; d++) { d_k[d] += outer(d_score, vec4f(q[row_q + d])); }
   }
   let to_k = four_rows((p.dk_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
   let to_v = four_rows((p.dv_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
   for (var d = 0u; d < VECTORS; d++) {
     if (j < p.Tk) {
       d_k_store(to_k.x + d, d_k[d][0]);
-      d_kv[to_v.x + d] = d_v[d][0];
+      d_kv[to_v.x + d] = vec4<Real>(d_v[d][0]);
     }
     if (j + 1u < p.Tk) {
       d_k_store(to_k.y + d, d_k[d][1]);
-      d_kv[to_v.y + d] = d_v[d][1];
+      d_kv[to_v.y + d] = vec4<Real>(d_v[d][1]);
     }
     if (j + 2u < p.Tk) {
       d_k_store(to_k.z + d, d_k[d][2]);
-      d_kv[to_v.z + d] = d_v[d][2];
+      d_kv[to_v.z + d] = vec4<Real>(d_v[d][2]);
     }
     if (j + 3u < p.Tk) {
       d_k_store(to_k.w + d, d_k[d][3]);
-      d_kv[to_v.w + d] = d_v[d][3];
+      d_kv[to_v.w + d] = vec4<Real>(d_v[d][3]);
     }
   }
 }
 
-fn d_k_store(at: u32, v: vec4f) { d_kv[at] = p.scale * v; }
+fn d_k_store(at: u32, v: vec4f) { d_kv[at] = vec4<Real>(p.scale * v); }

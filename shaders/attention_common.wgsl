@@ -1,6 +1,8 @@
 // What attention_blocks.wgsl and attention_tiles.wgsl have in common: parameters, bindings, the mask of dropout and the causal
 // one. A part of both. The strides are those of attention_rows.wgsl, with vec4s for elements.
 
+alias Real = f32;  // or f16: what is stored; scores and sums are f32
+
 struct Params {
   heads: u32,       // H
   Tq: u32,
@@ -16,18 +18,18 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;
-@group(0) @binding(3) var<storage, read> v: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> o: array<vec4f>;
+@group(0) @binding(1) var<storage, read> q: array<vec4<Real>>;
+@group(0) @binding(2) var<storage, read> k: array<vec4<Real>>;
+@group(0) @binding(3) var<storage, read> v: array<vec4<Real>>;
+@group(0) @binding(4) var<storage, read_write> o: array<vec4<Real>>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;     // (B, H, Tq)
-@group(0) @binding(6) var<storage, read> out: array<vec4f>;         // o, once it is computed
+@group(0) @binding(6) var<storage, read> out: array<vec4<Real>>;         // o, once it is computed
 @group(0) @binding(7) var<storage, read> log_sum_exp: array<f32>;   // lse, likewise
-@group(0) @binding(8) var<storage, read> d_out: array<vec4f>;
+@group(0) @binding(8) var<storage, read> d_out: array<vec4<Real>>;
 @group(0) @binding(9) var<storage, read_write> d_sums: array<f32>;  // D, (B, H, Tq)
 @group(0) @binding(10) var<storage, read> d_sums_in: array<f32>;    // D, once it is computed
-@group(0) @binding(11) var<storage, read_write> d_q: array<vec4f>;
-@group(0) @binding(12) var<storage, read_write> d_kv: array<vec4f>;
+@group(0) @binding(11) var<storage, read_write> d_q: array<vec4<Real>>;
+@group(0) @binding(12) var<storage, read_write> d_kv: array<vec4<Real>>;
 
 override CAUSAL: bool = true;
 override DROPOUT: bool = false;

@@ -13,6 +13,8 @@
 // Element (b, h, t, d) of q is q[q_offset + b·q_batch + h·q_head + t·q_token + d], and so on: the operands may lie
 // side by side in one (B, T, 3C) tensor, or be (B, H, T, D).
 
+alias Real = f32;  // or f16: what is stored; scores and sums are f32
+
 const HEAD_DIM: u32 = 64;  // tunable: D
 const VECTORS: u32 = 16;   // tunable: D / 4, rounded up
 
@@ -31,18 +33,18 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> q: array<f32>;
-@group(0) @binding(2) var<storage, read> k: array<f32>;
-@group(0) @binding(3) var<storage, read> v: array<f32>;
-@group(0) @binding(4) var<storage, read_write> o: array<f32>;
+@group(0) @binding(1) var<storage, read> q: array<Real>;
+@group(0) @binding(2) var<storage, read> k: array<Real>;
+@group(0) @binding(3) var<storage, read> v: array<Real>;
+@group(0) @binding(4) var<storage, read_write> o: array<Real>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;       // (B, H, Tq)
-@group(0) @binding(6) var<storage, read> out: array<f32>;             // o, once it is computed
+@group(0) @binding(6) var<storage, read> out: array<Real>;             // o, once it is computed
 @group(0) @binding(7) var<storage, read> log_sum_exp: array<f32>;     // lse, likewise
-@group(0) @binding(8) var<storage, read> d_out: array<f32>;           // do, laid out as o
+@group(0) @binding(8) var<storage, read> d_out: array<Real>;           // do, laid out as o
 @group(0) @binding(9) var<storage, read_write> d_sums: array<f32>;    // D, (B, H, Tq)
 @group(0) @binding(10) var<storage, read> d_sums_in: array<f32>;      // D, once it is computed
-@group(0) @binding(11) var<storage, read_write> d_q: array<f32>;
-@group(0) @binding(12) var<storage, read_write> d_kv: array<f32>;
+@group(0) @binding(11) var<storage, read_write> d_q: array<Real>;
+@group(0) @binding(12) var<storage, read_write> d_kv: array<Real>;
 
 override CAUSAL: bool = true;
 override DROPOUT: bool = false;
@@ -58,19 +60,19 @@ fn dropout_factor(bh: u32, i: u32, j: u32) -> f32 {
 // The elements d … d + 3 of a row that begins at `at`; those beyond D are 0.
 fn load_q(at: u32, d: u32) -> vec4f {
   let i = at + d;
-  return keep_inside(vec4f(q[i], q[i + 1u], q[i + 2u], q[i + 3u]), d);
+  return keep_inside(vec4f(f32(q[i]), f32(q[i + 1u]), f32(q[i + 2u]), f32(q[i + 3u])), d);
 }
 fn load_k(at: u32, d: u32) -> vec4f {
   let i = at + d;
-  return keep_inside(vec4f(k[i], k[i + 1u], k[i + 2u], k[i + 3u]), d);
+  return keep_inside(vec4f(f32(k[i]), f32(k[i + 1u]), f32(k[i + 2u]), f32(k[i + 3u])), d);
 }
 fn load_v(at: u32, d: u32) -> vec4f {
   let i = at + d;
-  return keep_inside(vec4f(v[i], v[i + 1u], v[i + 2u], v[i + 3u]), d);
+  return keep_inside(vec4f(f32(v[i]), f32(v[i + 1u]), f32(v[i + 2u]), f32(v[i + 3u])), d);
 }
 fn load_d_out(at: u32, d: u32) -> vec4f {
   let i = at + d;
-  return keep_inside(vec4f(d_out[i], d_out[i + 1u], d_out[i + 2u], d_out[i + 3u]), d);
+  return keep_inside(vec4f(f32(d_out[i]), f32(d_out[i + 1u]), f32(d_out[i + 2u]), f32(d_out[i + 3u])), d);
 }
 fn keep_inside(row: vec4f, d: u32) -> vec4f {
   return select(vec4f(), row, vec4u(d, d + 1u, d + 2u, d + 3u) < vec4u(HEAD_DIM));
@@ -116,7 +118,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   }
   lse[row] = largest + log(total);
   let at_o = batch * p.o_batch + head * p.o_head + i * p.o_token;
-  for (var d = 0u; d < HEAD_DIM; d++) { o[at_o + d] = sums[d / 4u][d % 4u] / total; }
+  for (var d = 0u; d < HEAD_DIM; d++) { o[at_o + d] = Real(sums[d / 4u][d % 4u] / total); }
 }
 
 // Also leaves D for backward_kv.
@@ -141,7 +143,7 @@ fn backward_q(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
     sums[d] = vec4f();
   }
   var d_sum = 0.0;
-  for (var d = 0u; d < HEAD_DIM; d++) { d_sum += d_out[at_o + d] * out[at_o + d]; }
+  for (var d = 0u; d < HEAD_DIM; d++) { d_sum += f32(d_out[at_o + d]) * f32(out[at_o + d]); }
   d_sums[row] = d_sum;
 
   let normalizer = log_sum_exp[row];
@@ -160,7 +162,7 @@ fn backward_q(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
     let d_score = exp(score - normalizer) * (d_p * dropout_factor(bh, i, j) - d_sum);
     for (var d = 0u; d < VECTORS; d++) { sums[d] += d_score * key[d]; }
   }
-  for (var d = 0u; d < HEAD_DIM; d++) { d_q[at_q + d] = p.scale * sums[d / 4u][d % 4u]; }
+  for (var d = 0u; d < HEAD_DIM; d++) { d_q[at_q + d] = Real(p.scale * sums[d / 4u][d % 4u]); }
 }
 
 @compute @workgroup_size(32)
@@ -210,7 +212,7 @@ fn backward_kv(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
     }
   }
   for (var d = 0u; d < HEAD_DIM; d++) {
-    d_kv[p.dk_offset + at_kv + d] = p.scale * d_k[d / 4u][d % 4u];
-    d_kv[p.dv_offset + at_kv + d] = d_v[d / 4u][d % 4u];
+    d_kv[p.dk_offset + at_kv + d] = Real(p.scale * d_k[d / 4u][d % 4u]);
+    d_kv[p.dv_offset + at_kv + d] = Real(d_v[d / 4u][d % 4u]);
   }
 }

@@ -15,8 +15,8 @@ var<workgroup> staged_rows: array<vec2f, KEYS>;         // in backward_kv (lse, 
 fn stage_keys(lane: u32, at_k: u32, at_v: u32, first: u32) {
   for (var e = lane; e < KEYS * VECTORS; e += LANES) {
     let at = min(first + e / VECTORS, p.Tk - 1u) * (p.kv_token / 4u) + e % VECTORS;
-    staged_a[e] = k[at_k + at];
-    staged_b[e] = v[at_v + at];
+    staged_a[e] = vec4f(k[at_k + at]);
+    staged_b[e] = vec4f(v[at_v + at]);
   }
 }
 
@@ -40,7 +40,7 @@ fn forward(
   var query: array<vec4f, VECTORS>;
   var sums: array<vec4f, VECTORS>;
   for (var d = 0u; d < VECTORS; d++) {
-    query[d] = p.scale * q[at_q + d];
+    query[d] = p.scale * vec4f(q[at_q + d]);
     sums[d] = vec4f();
   }
   var largest = LOWEST;
@@ -73,7 +73,7 @@ fn forward(
   if (first + lane.x < p.Tq) {
     lse[bh * p.Tq + i] = largest + log(total);
     let at_o = (batch * p.o_batch + head * p.o_head + i * p.o_token) / 4u;
-    for (var d = 0u; d < VECTORS; d++) { o[at_o + d] = sums[d] / total; }
+    for (var d = 0u; d < VECTORS; d++) { o[at_o + d] = vec4<Real>(sums[d] / total); }
   }
 }
 
@@ -101,9 +101,9 @@ fn backward_q(
   var sums: array<vec4f, VECTORS>;
   var d_sum = 0.0;
   for (var d = 0u; d < VECTORS; d++) {
-    query[d] = p.scale * q[at_q + d];
-    d_o[d] = d_out[at_o + d];
-    d_sum += dot(d_o[d], out[at_o + d]);
+    query[d] = p.scale * vec4f(q[at_q + d]);
+    d_o[d] = vec4f(d_out[at_o + d]);
+    d_sum += dot(d_o[d], vec4f(out[at_o + d]));
     sums[d] = vec4f();
   }
   let normalizer = log_sum_exp[bh * p.Tq + i];
@@ -127,7 +127,7 @@ fn backward_q(
   }
   if (first + lane.x < p.Tq) {
     d_sums[bh * p.Tq + i] = d_sum;
-    for (var d = 0u; d < VECTORS; d++) { d_q[at_q + d] = p.scale * sums[d]; }
+    for (var d = 0u; d < VECTORS; d++) { d_q[at_q + d] = vec4<Real>(p.scale * sums[d]); }
   }
 }
 
@@ -153,8 +153,8 @@ fn backward_kv(
   var d_k: array<vec4f, VECTORS>;
   var d_v: array<vec4f, VECTORS>;
   for (var d = 0u; d < VECTORS; d++) {
-    key[d] = p.scale * k[(p.k_offset + at_kv) / 4u + d];
-    value[d] = v[(p.v_offset + at_kv) / 4u + d];
+    key[d] = p.scale * vec4f(k[(p.k_offset + at_kv) / 4u + d]);
+    value[d] = vec4f(v[(p.v_offset + at_kv) / 4u + d]);
     d_k[d] = vec4f();
     d_v[d] = vec4f();
   }
@@ -165,8 +165,8 @@ fn backward_kv(
     workgroupBarrier();
     for (var e = lane.x; e < KEYS * VECTORS; e += LANES) {
       let i = min(i0 + e / VECTORS, p.Tq - 1u);
-      staged_a[e] = q[at_q + i * (p.q_token / 4u) + e % VECTORS];
-      staged_b[e] = d_out[at_o + i * (p.o_token / 4u) + e % VECTORS];
+      staged_a[e] = vec4f(q[at_q + i * (p.q_token / 4u) + e % VECTORS]);
+      staged_b[e] = vec4f(d_out[at_o + i * (p.o_token / 4u) + e % VECTORS]);
       if (e % VECTORS == 0u) {
         staged_rows[e / VECTORS] = vec2f(log_sum_exp[bh * p.Tq + i], d_sums_in[bh * p.Tq + i]);
       }
@@ -191,8 +191,8 @@ fn backward_kv(
   }
   if (first + lane.x < p.Tk) {
     for (var d = 0u; d < VECTORS; d++) {
-      d_kv[(p.dk_offset + at_kv) / 4u + d] = p.scale * d_k[d];
-      d_kv[(p.dv_offset + at_kv) / 4u + d] = d_v[d];
+      d_kv[(p.dk_offset + at_kv) / 4u + d] = vec4<Real>(p.scale * d_k[d]);
+      d_kv[(p.dv_offset + at_kv) / 4u + d] = vec4<Real>(d_v[d]);
     }
   }
 }

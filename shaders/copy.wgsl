@@ -1,9 +1,9 @@
-// fill: out[i] = value          copy: out[i] = x[i]
+// fill: out = bits, again and again          copy: out = x
 // x, out: flat, as vec4s of raw bits: a buffer is always a multiple of 16 bytes long.
 
 struct Params {
-  size: u32,  // elements
-  value: f32,
+  vectors: u32,  // of 16 bytes
+  bits: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -13,13 +13,13 @@ struct Params {
 @compute @workgroup_size(64)
 fn fill(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * (groups.x * 64u);
-  if (i * 4u >= p.size) { return; }
-  out[i] = vec4u(bitcast<u32>(p.value));
+  if (i >= p.vectors) { return; }
+  out[i] = vec4u(p.bits);
 }
 
 @compute @workgroup_size(64)
 fn copy(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * (groups.x * 64u);
-  if (i * 4u >= p.size) { return; }
+  if (i >= p.vectors) { return; }
   out[i] = x[i];
 }

@@ -4,6 +4,8 @@
 // Backward: dlogits[row, c] = dloss / count · (exp(logits[row, c] − lse) − [c = target]), and 0 for rows not counted.
 // logits: (rows, C); targets, lse, losses: (all rows). `slopes` leaves the factor dloss / count to `rescale`.
 
+alias Real = f32;  // or f16: of gradients; logits, losses and sums are f32
+
 struct Params {
   rows: u32,
   C: u32,
@@ -26,9 +28,9 @@ const LANES: u32 = 256;  // of the mean
 @group(0) @binding(9) var<storage, read> loss_and_count: array<f32>;     // loss, once it is computed
 @group(0) @binding(10) var<storage, read> log_sum_exp: array<f32>;       // lse, once it is computed
 @group(0) @binding(11) var<storage, read> d_loss: array<f32>;            // (1)
-@group(0) @binding(12) var<storage, read_write> d_logits: array<f32>;
-@group(0) @binding(13) var<storage, read> x: array<f32>;                 // what is rescaled
-@group(0) @binding(14) var<storage, read_write> out: array<f32>;
+@group(0) @binding(12) var<storage, read_write> d_logits: array<Real>;
+@group(0) @binding(13) var<storage, read> x: array<Real>;                 // what is rescaled
+@group(0) @binding(14) var<storage, read_write> out: array<Real>;
 
 // (m, t) of every step-th logit of a row from the first-th on, online: when a larger one comes, t shrinks.
 fn total_of(row: u32, first: u32, step: u32) -> vec2f {
@@ -101,19 +103,19 @@ fn slope(i: u32) -> f32 {
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * (groups.x * 64u);
   if (i >= p.rows * p.C) { return; }
-  d_logits[i] = slope(i) * d_loss[0] / loss_and_count[1];
+  d_logits[i] = Real(slope(i) * d_loss[0] / loss_and_count[1]);
 }
 
 @compute @workgroup_size(64)
 fn slopes(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * (groups.x * 64u);
   if (i >= p.rows * p.C) { return; }
-  d_logits[i] = slope(i);
+  d_logits[i] = Real(slope(i));
 }
 
 @compute @workgroup_size(64)
 fn rescale(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * (groups.x * 64u);
   if (i >= p.size) { return; }
-  out[i] = x[i] * d_loss[0] / loss_and_count[1];
+  out[i] = Real(f32(x[i]) * d_loss[0] / loss_and_count[1]);
 }

@@ -9,6 +9,8 @@
 // Where four neighbours along M (or N) lie side by side at multiples of 4, one load of a vec4 brings them.
 // Beyond the edge a tile loads other elements and does not store what it computes from them. epilogue.wgsl stores.
 
+alias Real = f32;  // or f16: what is stored; sums are f32
+
 struct Params {
   M: u32, N: u32, K: u32,
   tiles_m: u32, tiles_n: u32,  // workgroups along M and N
@@ -19,21 +21,21 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> a4: array<vec4f>;  // the same memory
-@group(0) @binding(3) var<storage, read> b: array<f32>;
-@group(0) @binding(4) var<storage, read> b4: array<vec4f>;  // likewise
+@group(0) @binding(1) var<storage, read> a: array<Real>;
+@group(0) @binding(2) var<storage, read> a4: array<vec4<Real>>;  // the same memory
+@group(0) @binding(3) var<storage, read> b: array<Real>;
+@group(0) @binding(4) var<storage, read> b4: array<vec4<Real>>;  // likewise
 
 override A_VEC4: bool = false;
 override B_VEC4: bool = false;
 
 fn load_a(at: u32) -> vec4f {
-  if (A_VEC4) { return a4[at / 4u]; }
-  return vec4f(a[at], a[at + p.a_m], a[at + 2u * p.a_m], a[at + 3u * p.a_m]);
+  if (A_VEC4) { return vec4f(a4[at / 4u]); }
+  return vec4f(f32(a[at]), f32(a[at + p.a_m]), f32(a[at + 2u * p.a_m]), f32(a[at + 3u * p.a_m]));
 }
 fn load_b(at: u32) -> vec4f {
-  if (B_VEC4) { return b4[at / 4u]; }
-  return vec4f(b[at], b[at + p.b_n], b[at + 2u * p.b_n], b[at + 3u * p.b_n]);
+  if (B_VEC4) { return vec4f(b4[at / 4u]); }
+  return vec4f(f32(b[at]), f32(b[at + p.b_n]), f32(b[at + 2u * p.b_n]), f32(b[at + 3u * p.b_n]));
 }
 fn outer(x: vec4f, y: vec4f) -> mat4x4f { return mat4x4f(x.x * y, x.y * y, x.z * y, x.w * y); }
 

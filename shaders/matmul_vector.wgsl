@@ -6,6 +6,8 @@
 // Operands may lie in any layout, as in matmul_registers.wgsl. K_VEC4: both have their k side by side at multiples of
 // 4, and vec4s run along k; B_VEC4: B has its n so, and vec4s run along n. epilogue.wgsl stores.
 
+alias Real = f32;  // or f16: what is stored; sums are f32
+
 struct Params {
   M: u32, N: u32, K: u32,
   tiles_n: u32,     // workgroups along N
@@ -16,10 +18,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> a4: array<vec4f>;  // the same memory
-@group(0) @binding(3) var<storage, read> b: array<f32>;
-@group(0) @binding(4) var<storage, read> b4: array<vec4f>;  // likewise
+@group(0) @binding(1) var<storage, read> a: array<Real>;
+@group(0) @binding(2) var<storage, read> a4: array<vec4<Real>>;  // the same memory
+@group(0) @binding(3) var<storage, read> b: array<Real>;
+@group(0) @binding(4) var<storage, read> b4: array<vec4<Real>>;  // likewise
 
 override K_VEC4: bool = false;
 override B_VEC4: bool = false;
@@ -36,20 +38,21 @@ fn sum_of(batch: u32, m: u32, n: u32, first: u32, step: u32) -> vec4f {
   var sum = vec4f();
   if (K_VEC4) {
     for (var k = 4u * first; k < p.K; k += 4u * step) {
-      let x = a4[(at_a + k) / 4u];
+      let x = vec4f(a4[(at_a + k) / 4u]);
       sum += vec4f(
-        dot(x, b4[(at_b + k) / 4u]),
-        dot(x, b4[(at_b + p.b_n + k) / 4u]),
-        dot(x, b4[(at_b + 2u * p.b_n + k) / 4u]),
-        dot(x, b4[(at_b + 3u * p.b_n + k) / 4u]),
+        dot(x, vec4f(b4[(at_b + k) / 4u])),
+        dot(x, vec4f(b4[(at_b + p.b_n + k) / 4u])),
+        dot(x, vec4f(b4[(at_b + 2u * p.b_n + k) / 4u])),
+        dot(x, vec4f(b4[(at_b + 3u * p.b_n + k) / 4u])),
       );
     }
   } else if (B_VEC4) {
-    for (var k = first; k < p.K; k += step) { sum += a[at_a + k * p.a_k] * b4[(at_b + k * p.b_k) / 4u]; }
+    for (var k = first; k < p.K; k += step) { sum += f32(a[at_a + k * p.a_k]) * vec4f(b4[(at_b + k * p.b_k) / 4u]); }
   } else {
     for (var k = first; k < p.K; k += step) {
       let at = at_b + k * p.b_k;
-      sum += a[at_a + k * p.a_k] * vec4f(b[at], b[at + p.b_n], b[at + 2u * p.b_n], b[at + 3u * p.b_n]);
+      let row = vec4f(f32(b[at]), f32(b[at + p.b_n]), f32(b[at + 2u * p.b_n]), f32(b[at + 3u * p.b_n]));
+      sum += f32(a[at_a + k * p.a_k]) * row;
     }
   }
   return sum;

@@ -8,6 +8,8 @@
 // Operands may lie in any layout: element (m, k) of A is a[a_offset + batch·a_batch + m·a_m + k·a_k], and B likewise.
 // A_LOAD and B_LOAD: 0: single elements, 1: vec4s along M (or N), 2: vec4s along K. epilogue.wgsl stores.
 
+alias Real = f32;  // or f16: what is stored; sums are f32
+
 struct Params {
   M: u32, N: u32, K: u32,
   K_last: u32,                 // K of the last batch, where batches are parts of a sum
@@ -19,10 +21,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> a4: array<vec4f>;  // the same memory
-@group(0) @binding(3) var<storage, read> b: array<f32>;
-@group(0) @binding(4) var<storage, read> b4: array<vec4f>;  // likewise
+@group(0) @binding(1) var<storage, read> a: array<Real>;
+@group(0) @binding(2) var<storage, read> a4: array<vec4<Real>>;  // the same memory
+@group(0) @binding(3) var<storage, read> b: array<Real>;
+@group(0) @binding(4) var<storage, read> b4: array<vec4<Real>>;  // likewise
 
 override A_LOAD: u32 = 0;
 override B_LOAD: u32 = 0;
@@ -43,7 +45,7 @@ fn stage_a(lane: u32, at: u32, m0: u32, k0: u32, K: u32) {
       let m = i / (DEPTH / 4u);
       let k = i % (DEPTH / 4u) * 4u;
       var v = vec4f();
-      if (m0 + m < p.M && k0 + k < K) { v = a4[(at + (m0 + m) * p.a_m + k0 + k) / 4u]; }
+      if (m0 + m < p.M && k0 + k < K) { v = vec4f(a4[(at + (m0 + m) * p.a_m + k0 + k) / 4u]); }
       for (var j = 0u; j < 4u; j++) { rows[(k + j) * 16u * BLOCKS_M + m / 4u][m % 4u] = v[j]; }
     } else {
       let k = i / (16u * BLOCKS_M);
@@ -52,9 +54,9 @@ fn stage_a(lane: u32, at: u32, m0: u32, k0: u32, K: u32) {
       var v = vec4f();
       if (k0 + k < K) {
         if (A_LOAD == 1u) {
-          v = a4[from_ / 4u];
+          v = vec4f(a4[from_ / 4u]);
         } else {
-          v = vec4f(a[from_], a[from_ + p.a_m], a[from_ + 2u * p.a_m], a[from_ + 3u * p.a_m]);
+          v = vec4f(f32(a[from_]), f32(a[from_ + p.a_m]), f32(a[from_ + 2u * p.a_m]), f32(a[from_ + 3u * p.a_m]));
         }
       }
       rows[i] = v;
@@ -68,7 +70,7 @@ fn stage_b(lane: u32, at: u32, n0: u32, k0: u32, K: u32) {
       let n = i / (DEPTH / 4u);
       let k = i % (DEPTH / 4u) * 4u;
       var v = vec4f();
-      if (n0 + n < p.N && k0 + k < K) { v = b4[(at + (n0 + n) * p.b_n + k0 + k) / 4u]; }
+      if (n0 + n < p.N && k0 + k < K) { v = vec4f(b4[(at + (n0 + n) * p.b_n + k0 + k) / 4u]); }
       for (var j = 0u; j < 4u; j++) { columns[(k + j) * 16u * BLOCKS_N + n / 4u][n % 4u] = v[j]; }
     } else {
       let k = i / (16u * BLOCKS_N);
@@ -77,9 +79,9 @@ fn stage_b(lane: u32, at: u32, n0: u32, k0: u32, K: u32) {
       var v = vec4f();
       if (k0 + k < K) {
         if (B_LOAD == 1u) {
-          v = b4[from_ / 4u];
+          v = vec4f(b4[from_ / 4u]);
         } else {
-          v = vec4f(b[from_], b[from_ + p.b_n], b[from_ + 2u * p.b_n], b[from_ + 3u * p.b_n]);
+          v = vec4f(f32(b[from_]), f32(b[from_ + p.b_n]), f32(b[from_ + 2u * p.b_n]), f32(b[from_ + 3u * p.b_n]));
         }
       }
       columns[i] = v;

@@ -8,6 +8,8 @@
 //   d_weight = Σ_rows dy · n;  d_bias = Σ_rows dy: first over stretches of `chunk` rows, one invocation per channel
 //   and stretch, so that neighbours read neighbouring channels; then reduce.wgsl adds the stretches.
 
+alias Real = f32;  // or f16: what is stored; weights, their gradients and sums are f32
+
 struct Params {
   rows: u32,
   C: u32,
@@ -17,14 +19,14 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Real>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;              // anything, without BIAS
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<Real>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2f>;     // (rows) of (mean, rstd)
 @group(0) @binding(6) var<storage, read> statistics: array<vec2f>;      // stats, once they are computed
-@group(0) @binding(7) var<storage, read> dy: array<f32>;
-@group(0) @binding(8) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(7) var<storage, read> dy: array<Real>;
+@group(0) @binding(8) var<storage, read_write> dx: array<Real>;
 @group(0) @binding(9) var<storage, read_write> d_weight: array<f32>;    // (stretches, C)
 @group(0) @binding(10) var<storage, read_write> d_bias: array<f32>;     // (stretches, C)
 
@@ -34,13 +36,13 @@ override BIAS: bool = false;
 // Of every step-th element of a row from the first-th on: its sum; the sum of squares beside the mean; (Σ g, Σ g n).
 fn sum_of(row: u32, first: u32, step: u32) -> f32 {
   var sum = 0.0;
-  for (var c = first; c < p.C; c += step) { sum += x[row * p.C + c]; }
+  for (var c = first; c < p.C; c += step) { sum += f32(x[row * p.C + c]); }
   return sum;
 }
 fn squares_of(row: u32, first: u32, step: u32, mean: f32) -> f32 {
   var squares = 0.0;
   for (var c = first; c < p.C; c += step) {
-    let d = x[row * p.C + c] - mean;
+    let d = f32(x[row * p.C + c]) - mean;
     squares += d * d;
   }
   return squares;
@@ -49,15 +51,15 @@ fn slopes_of(row: u32, first: u32, step: u32) -> vec2f {
   let s = statistics[row];
   var sums = vec2f();
   for (var c = first; c < p.C; c += step) {
-    let g = dy[row * p.C + c] * weight[c];
-    sums += vec2f(g, g * (x[row * p.C + c] - s.x) * s.y);
+    let g = f32(dy[row * p.C + c]) * weight[c];
+    sums += vec2f(g, g * (f32(x[row * p.C + c]) - s.x) * s.y);
   }
   return sums;
 }
 
 fn store_y(row: u32, first: u32, step: u32, mean: f32, rstd: f32) {
   for (var c = first; c < p.C; c += step) {
-    y[row * p.C + c] = (x[row * p.C + c] - mean) * rstd * weight[c] + select(0.0, bias[c], BIAS);
+    y[row * p.C + c] = Real((f32(x[row * p.C + c]) - mean) * rstd * weight[c] + select(0.0, bias[c], BIAS));
   }
 }
 fn store_dx(row: u32, first: u32, step: u32, sums: vec2f) {
@@ -65,8 +67,8 @@ fn store_dx(row: u32, first: u32, step: u32, sums: vec2f) {
   let mean_g = select(0.0, sums.x / f32(p.C), CENTER);
   let mean_gn = sums.y / f32(p.C);
   for (var c = first; c < p.C; c += step) {
-    let n = (x[row * p.C + c] - s.x) * s.y;
-    dx[row * p.C + c] = s.y * (dy[row * p.C + c] * weight[c] - mean_g - n * mean_gn);
+    let n = (f32(x[row * p.C + c]) - s.x) * s.y;
+    dx[row * p.C + c] = Real(s.y * (f32(dy[row * p.C + c]) * weight[c] - mean_g - n * mean_gn));
   }
 }
 
@@ -125,8 +127,8 @@ fn backward_parameters(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
   var sum_bias = 0.0;
   for (var row = first; row < min(first + p.chunk, p.rows); row++) {
     let s = statistics[row];
-    let g = dy[row * p.C + c];
-    sum_weight += g * (x[row * p.C + c] - s.x) * s.y;
+    let g = f32(dy[row * p.C + c]);
+    sum_weight += g * (f32(x[row * p.C + c]) - s.x) * s.y;
     sum_bias += g;
   }
   d_weight[i] = sum_weight;

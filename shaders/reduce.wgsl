@@ -5,6 +5,9 @@
 // there are few outputs, several stretches share one and a second dispatch folds those: out is (stretches, outputs).
 // The order of additions depends on shapes alone.
 
+alias Real = f32;    // or f16: what is summed; sums are f32
+alias Result = f32;  // or f16
+
 struct Params {
   outputs: u32,
   stretches: u32,
@@ -18,11 +21,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Real>;
 @group(0) @binding(2) var<storage, read> maximum: array<f32>;  // (outputs)
 @group(0) @binding(3) var<storage, read> dy: array<f32>;       // (outputs)
 @group(0) @binding(4) var<storage, read> tied: array<f32>;     // (outputs)
-@group(0) @binding(5) var<storage, read_write> out: array<f32>;
+@group(0) @binding(5) var<storage, read_write> out: array<Result>;
 
 override MAXIMUM: bool = false;  // otherwise the sum
 
@@ -71,18 +74,18 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let run = p.reduced_shape[0][0];
   let step = p.reduced_strides[0][0];
   var folded = 0.0;
-  if (MAXIMUM) { folded = x[s.base + reduced_offset(min(s.first, p.reduced - 1u))]; }
+  if (MAXIMUM) { folded = f32(x[s.base + reduced_offset(min(s.first, p.reduced - 1u))]); }
   var r = s.first;
   while (r < s.end) {
     var at = s.base + reduced_offset(r);
     let run_end = min(s.end, r - r % run + run);
     for (; r < run_end; r++) {
-      let v = x[at];
+      let v = f32(x[at]);
       at += step;
       if (MAXIMUM) { folded = select(folded, v, v > folded || is_nan(v)); } else { folded += v; }
     }
   }
-  out[i] = folded * p.factor;
+  out[i] = Result(folded * p.factor);
 }
 
 // How many inputs equal the maximum.
@@ -93,9 +96,9 @@ fn ties(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let s = stretch_of(i);
   var count = 0.0;
   for (var r = s.first; r < s.end; r++) {
-    count += select(0.0, 1.0, x[s.base + reduced_offset(r)] == maximum[s.output]);
+    count += select(0.0, 1.0, f32(x[s.base + reduced_offset(r)]) == maximum[s.output]);
   }
-  out[i] = count;
+  out[i] = Result(count);
 }
 
 // Gradient of the maximum: dy shared evenly among the inputs that attain it. x and out: in the order of x.
@@ -106,5 +109,5 @@ fn max_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   let i = id.x + id.y * (groups.x * 64u);
   if (i >= p.outputs) { return; }
   let output = kept_offset(i);
-  out[i] = select(0.0, dy[output] / tied[output], x[i] == maximum[output]);
+  out[i] = Result(select(0.0, dy[output] / tied[output], f32(x[i]) == maximum[output]));
 }

@@ -1,5 +1,7 @@
 // out[Σ c·out_stride + out_offset] = x[Σ c·x_stride + x_offset] for all coordinates c over a shape: one kernel for
-// permutations, slices, concatenations and stretching. Elements are copied as bits, whatever their type.
+// permutations, slices, concatenations and stretching. Elements are copied as they are, whatever their type.
+
+alias Element = u32;  // bits of any type of 4 bytes, or f16
 
 struct Params {
   size: u32,                     // of the shape
@@ -11,8 +13,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage, read> x: array<Element>;
+@group(0) @binding(2) var<storage, read_write> out: array<Element>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {

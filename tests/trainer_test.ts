@@ -122,7 +122,7 @@ gpuTest("two micro-batches give the gradient of their mean", async (gpu) => {
   backward(loss);
   const reference = new AdamW(twin.parameters());
   reference.step({ lr: 1e-2 });
-  expectClose("loss and norm", report, [await loss.item(), (await reference.state.read())[0]], 1e-5);
+  expectClose("loss and norm", report, [await loss.item(), (await reference.lastStep.read())[0]], 1e-5);
   for (const [name, p] of twin.parameters()) {
     const [one, other] = [await accumulating.parameters().get(name)!.read(), await p.read()];
     // The key part of this bias has a zero gradient, so that Adam makes steps of its rounding noise.
@@ -197,7 +197,7 @@ gpuTest("clipping scales the gradients to the norm, and decay is for matrices al
   const six = tensor(gpu, [1, 2, 2]); // norm 3
   backward(sum(mul(mul(vector, six), matrix)));
   optimizer.step({ lr: 0.1, clip: 3 });
-  const [norm, scale] = await optimizer.state.read();
+  const [norm, scale] = await optimizer.lastStep.read();
   assertAlmostEquals(norm, 15 * Math.SQRT2, 1e-4); // both gradients are 5 · six
   assertAlmostEquals(scale, 3 / norm, 1e-6);
   // The first step of Adam moves by lr · g / (|g| + eps), with g the clipped gradient.

@@ -1,11 +1,16 @@
 import source from "../shaders/adamw.wgsl" with { type: "text" };
 import { defineShader } from "../engine/kernel.ts";
+import { reshape, slice } from "../engine/ops/layout.ts";
+import { scale } from "../engine/ops/unary.ts";
 import { run } from "../engine/run.ts";
 import { Scope } from "../engine/scope.ts";
 import { empty, type Tensor, tensor, zeros } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
 
 const shader = defineShader("adamw.wgsl", source);
+
+/** Where the loss scale begins in half precision: high, as it comes down within a step but goes up slowly. */
+export const firstLossScale = 65_536;
 
 /** Settings of AdamW that stay the same for a run. */
 export interface AdamWOptions {
@@ -17,6 +22,13 @@ export interface AdamWOptions {
   readonly eps?: number;
   /** Decoupled weight decay of the tensors with two or more dimensions. Default: 0.1. */
   readonly weightDecay?: number;
+  /**
+   * What the loss is multiplied by before `backward`, so that small gradients survive in f16: where it begins. It halves
+   * when gradients overflow and doubles after `growthInterval` steps in which none did. Default: 1, and constant.
+   */
+  readonly lossScale?: number;
+  /** Steps without overflow after which the loss scale doubles. Default: 2000. */
+  readonly growthInterval?: number;
 }
 
 /** Settings of one step. */
@@ -30,7 +42,7 @@ export interface StepOptions {
 /**
  * AdamW with decoupled weight decay (Loshchilov & Hutter 2019) and clipping by global norm. Weight decay applies to
  * tensors of two or more dimensions only: not to biases and the weights of norms. Nothing is read back: the norm and
- * the scale stay on the GPU. A step whose gradients are not finite changes nothing.
+ * the scale stay on the GPU. A step whose gradients are not finite changes nothing, and does not count in the moments' bias.
  *
  * @example
  * ```ts
@@ -58,8 +70,13 @@ export class AdamW {
   readonly parameters: ReadonlyMap<string, Tensor>;
   /** Steps that were taken. */
   steps = 0;
-  /** The last step's gradient norm before clipping, and the factor that was applied: (2), on the GPU. */
-  readonly state: Tensor;
+  /**
+   * Of the last step, on the GPU: the norm of the gradients before clipping, what they were multiplied by, and AdamW's rate
+   * and root: (4).
+   */
+  readonly lastStep: Tensor;
+  /** The loss scale, steps since it changed, and steps that changed nothing so far: (3), on the GPU; in checkpoints. */
+  readonly lossScale: Tensor;
   #options: Required<AdamWOptions>;
   #moments: Map<string, { m: Tensor; v: Tensor }>;
   #lanes: number[];
@@ -71,7 +88,8 @@ export class AdamW {
     if (first === undefined) throw new WeftError("Cannot optimize without parameters");
     this.parameters = parameters;
     const { beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weightDecay = 0.1 } = options;
-    this.#options = { beta1, beta2, eps, weightDecay };
+    const { lossScale = 0, growthInterval = 2000 } = options;
+    this.#options = { beta1, beta2, eps, weightDecay, lossScale, growthInterval };
     this.#moments = new Map([...parameters].map(([name, { gpu, shape }]) => [name, {
       m: zeros(gpu, shape, { label: `first moment of ${name}` }),
       v: zeros(gpu, shape, { label: `second moment of ${name}` }),
@@ -82,7 +100,24 @@ export class AdamW {
     this.#spans = tensor(first.gpu, new Uint32Array(spans), [this.#lanes.length, 2], {
       label: "spans of partial norms",
     });
-    this.state = zeros(first.gpu, [2], { label: "gradient norm" });
+    this.lastStep = zeros(first.gpu, [4], { label: "gradient norm" });
+    this.lossScale = tensor(first.gpu, [this.initialLossScale, 0, 0], [3], { label: "loss scale" });
+  }
+
+  /** Whether the loss is scaled, by a factor that follows the gradients. */
+  get scalesLoss(): boolean {
+    return this.#options.lossScale > 0;
+  }
+
+  /** The loss scale of the first step: 1 where the loss is not scaled. */
+  get initialLossScale(): number {
+    return this.#options.lossScale || 1;
+  }
+
+  /** The gradient of a loss that counts `factor` times: what `backward` takes as its `scale`. */
+  gradientOfLoss(factor = 1): number | Tensor {
+    if (!this.scalesLoss) return factor;
+    return scale(reshape(slice(this.lossScale, { end: 1 }), []), factor);
   }
 
   /**
@@ -100,14 +135,16 @@ export class AdamW {
       beta2,
       one_minus_beta2: 1 - beta2,
       eps,
-      rate: lr / (1 - beta1 ** this.steps),
-      root: Math.sqrt(1 - beta2 ** this.steps),
+      log_beta1: Math.log(Math.max(beta1, 1e-30)),
+      log_beta2: Math.log(Math.max(beta2, 1e-30)),
+      lr,
+      step: this.steps,
     };
     this.#measureNorm(common);
     for (const [name, p] of this.parameters) {
       const { m, v } = this.#moments.get(name)!;
       const decay = p.shape.length >= 2 ? weightDecay : 0;
-      run(shader, "update", { g: p.grad!, p, m, v, norm_and_scale: this.state }, {
+      run(shader, "update", { g: p.grad!, p, m, v, norm_and_scale: this.lastStep }, {
         threads: Math.ceil(p.size / 4),
         params: { ...common, size: p.size, first: 0, lanes: 0, tensor: 0, shrink: lr * decay },
       });
@@ -116,7 +153,7 @@ export class AdamW {
   }
 
   #measureNorm(common: Record<string, number>): void {
-    const { gpu } = this.state;
+    const { gpu } = this.lastStep;
     using _ = new Scope(gpu);
     const partial = empty(gpu, [this.#lanes.reduce((sum, lanes) => sum + lanes, 0)], {
       label: "partial norms",
@@ -139,14 +176,21 @@ export class AdamW {
       loops: Math.max(...this.#lanes),
       params,
     });
-    run(shader, "norm", { totals: total, state: this.state }, { workgroups: 1, params });
+    const { growthInterval } = this.#options;
+    const constants = { GROWTH: this.scalesLoss ? growthInterval : 0 };
+    run(shader, "norm", { totals: total, state: this.lastStep, loss_scale: this.lossScale }, {
+      workgroups: 1,
+      params,
+      constants,
+    });
   }
 
-  /** Both moments of each parameter, as `exp_avg.NAME` and `exp_avg_sq.NAME`: what a checkpoint holds. */
-  moments(): Map<string, Tensor> {
-    return new Map([...this.#moments].flatMap(([name, { m, v }]) => [
+  /** Both moments of each parameter, as `exp_avg.NAME` and `exp_avg_sq.NAME`, and `loss_scale`: what a checkpoint holds. */
+  state(): Map<string, Tensor> {
+    const moments = [...this.#moments].flatMap(([name, { m, v }]) => [
       [`exp_avg.${name}`, m] as const,
       [`exp_avg_sq.${name}`, v] as const,
-    ]));
+    ]);
+    return new Map([...moments, ["loss_scale", this.lossScale]]);
   }
 }

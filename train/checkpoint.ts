@@ -43,7 +43,7 @@ export interface CheckpointParts {
  */
 export async function saveCheckpoint(directory: string, parts: CheckpointParts): Promise<void> {
   const { model, tokenizer, optimizer, state } = parts;
-  const parameters = await download(model.parameters()), moments = await download(optimizer.moments());
+  const parameters = await download(model.parameters()), moments = await download(optimizer.state());
   await writeDirectory(directory, async (path) => {
     await writeSafetensorsFile(`${path}/model.safetensors`, parameters, { format: "pt" });
     await writeSafetensorsFile(`${path}/optimizer.safetensors`, moments, { steps: String(optimizer.steps) });
@@ -97,11 +97,16 @@ export async function restoreOptimizer(directory: string, optimizer: AdamW): Pro
   const path = await findDirectory(directory);
   const file = `${path}/optimizer.safetensors`;
   const { tensors, metadata } = await readSafetensorsFile(file);
-  const moments = optimizer.moments(), steps = Number(metadata.steps);
-  const fits = tensors.size === moments.size && Number.isSafeInteger(steps) &&
-    [...moments].every(([name, { shape }]) => sameShape(tensors.get(name)?.shape ?? [-1], shape));
+  const state = optimizer.state(), steps = Number(metadata.steps);
+  if (!tensors.has("loss_scale")) state.delete("loss_scale"); // a checkpoint of before there was one
+  const fits = tensors.size === state.size && Number.isSafeInteger(steps) &&
+    [...state].every(([name, { shape }]) => sameShape(tensors.get(name)?.shape ?? [-1], shape));
   if (!fits) throw new WeftError(`${file} is not of this model: its moments have other names or shapes`);
-  for (const [name, moment] of moments) moment.gpu.write(moment.storage, tensors.get(name)!.data);
+  for (const [name, tensor] of state) {
+    const { data } = tensors.get(name)!;
+    if (name === "loss_scale" && (data[0] === 1 || !optimizer.scalesLoss)) data[0] = optimizer.initialLossScale;
+    tensor.gpu.write(tensor.storage, data);
+  }
   optimizer.steps = steps;
 }
 

@@ -1,5 +1,6 @@
 import type { Gpu } from "../engine/gpu.ts";
 import { formatBytes } from "../engine/buffer_pool.ts";
+import { bytesPerElement } from "../engine/host_tensor.ts";
 import { formatShape, sizeOf } from "../engine/shape.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import { type GptConfig, gptParameterShapes } from "../model/gpt_config.ts";
@@ -13,6 +14,8 @@ export interface FitOptions {
   readonly memory?: number;
   /** Whether blocks are computed a second time for their gradients. */
   readonly activationCheckpointing?: boolean;
+  /** How activations are stored. Default: f32. */
+  readonly dtype?: "f32" | "f16";
 }
 
 /**
@@ -35,7 +38,8 @@ export function checkFit(gpu: Gpu, config: GptConfig, options: FitOptions): void
       );
     }
   }
-  const width = 4 * C, bytes = 4 * batchSize * T * width, fits = Math.floor(limit / (4 * T * width));
+  const width = 4 * C, row = bytesPerElement(options.dtype ?? "f32") * width;
+  const bytes = batchSize * T * row, fits = Math.floor(limit / (T * row));
   if (bytes > limit) {
     throw new WeftError(
       `mlp.c_fc output ${formatShape([batchSize, T, width])} needs ${
@@ -44,7 +48,7 @@ export function checkFit(gpu: Gpu, config: GptConfig, options: FitOptions): void
         `allows ${formatBytes(limit)}: ` +
         (fits >= 1
           ? `the largest batch_size that fits is ${fits}; use gradient_accumulation_steps for the rest`
-          : `the largest block_size that fits is ${Math.floor(limit / (4 * width))}`),
+          : `the largest block_size that fits is ${Math.floor(limit / row)}`),
     );
   }
   if (memory === undefined) return;

@@ -5,7 +5,7 @@ import { Scope } from "../engine/scope.ts";
 import { tensor } from "../engine/tensor.ts";
 import { Gpt } from "../model/gpt.ts";
 import type { GptConfig } from "../model/gpt_config.ts";
-import { AdamW } from "./adamw.ts";
+import { AdamW, firstLossScale } from "./adamw.ts";
 
 /** What a training step would take. */
 export interface StepPlan {
@@ -56,7 +56,12 @@ export interface MemoryPlan {
 export function planStep(
   like: Gpu,
   config: GptConfig,
-  options: { readonly batchSize: number; readonly gradAccumSteps?: number; readonly activationCheckpointing?: boolean },
+  options: {
+    readonly batchSize: number;
+    readonly gradAccumSteps?: number;
+    readonly activationCheckpointing?: boolean;
+    readonly dtype?: "f32" | "f16";
+  },
 ): StepPlan {
   using gpu = Gpu.dry(like);
   const { batchSize, gradAccumSteps = 1 } = options, { n_layer, n_embd, block_size } = config;
@@ -64,7 +69,9 @@ export function planStep(
   const dispatches: { micro: Dispatch[]; optimizer: Dispatch[] } = { micro: [], optimizer: [] };
   const model = new Gpt(gpu, config, { initialize: false }), weights = inUse();
   model.activationCheckpointing = options.activationCheckpointing ?? false;
-  const optimizer = new AdamW(model.parameters()), moments = inUse() - weights;
+  model.dtype = options.dtype ?? "f32";
+  const optimizer = new AdamW(model.parameters(), model.dtype === "f16" ? { lossScale: firstLossScale } : {});
+  const moments = inUse() - weights;
   let activations = 0, parameters = 0;
   for (let micro = 0; micro < Math.min(2, gradAccumSteps); micro++) { // further ones are as the second
     const before = inUse();
@@ -73,7 +80,7 @@ export function planStep(
       const ids = () => tensor(gpu, new Int32Array(tokens), [batchSize, block_size]);
       const loss = model.loss(ids(), ids());
       activations = inUse() - before;
-      backward(loss);
+      backward(loss, { scale: optimizer.gradientOfLoss() });
     });
   }
   const gradients = inUse() - weights - moments;

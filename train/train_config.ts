@@ -33,6 +33,12 @@ export const trainOptions = {
     default: "gelu_erf",
     help: "which GELU; nanoGPT trains with erf, GPT-2 with tanh",
   },
+  dtype: {
+    type: "string",
+    choices: ["float32", "float16"],
+    default: "float32",
+    help: "how weights and activations are stored while computing; parameters, sums and checkpoints are float32",
+  },
   dropout: { type: "real", default: 0, min: 0, below: 1, help: "probability of dropout while training" },
   batch_size: { type: "int", default: 12, min: 1, help: "sequences of a micro-batch" },
   gradient_accumulation_steps: { type: "int", default: 1, min: 1, help: "micro-batches of a step" },
@@ -134,6 +140,9 @@ export function resolveTrainConfig(layers: readonly OptionLayer[]): TrainConfig 
     throw new WeftError(
       `n_embd is ${n_embd}, which is not divisible by n_head, ${n_head}; the nearest that is: ${near}`,
     );
+  }
+  if (config.model === "bigram" && config.dtype === "float16") {
+    throw new WeftError("dtype is float16, which the bigram model does not have: it must be float32");
   }
   if (decay_lr && lr_decay_iters < warmup_iters) {
     throw new WeftError(

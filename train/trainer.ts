@@ -8,6 +8,9 @@ import type { AdamW } from "./adamw.ts";
 import { type BatchSource, evaluate } from "./evaluate.ts";
 import { LossLog } from "./loss_log.ts";
 
+/** Steps in a row whose gradients may overflow: halved so often, no loss scale is too large. */
+const mostOverflows = 32;
+
 /** How a run goes. */
 export interface TrainerOptions {
   /** What is trained. */
@@ -42,8 +45,10 @@ export interface StepReport {
   readonly step: number;
   /** Loss of each step since the last report, in order. */
   readonly losses: readonly number[];
-  /** Norm of the gradients before clipping, likewise. */
+  /** Norm of the gradients before clipping, likewise; not finite in steps that the loss scale left out. */
   readonly gradNorms: readonly number[];
+  /** Steps that changed nothing, since their gradients overflowed at the loss scale. */
+  readonly skipped: number;
   /** Learning rate of the last step. */
   readonly lr: number;
   /** Tokens learned from since the last report. */
@@ -83,6 +88,7 @@ export class Trainer {
   /** Steps taken so far. */
   step: number;
   #options: Required<TrainerOptions>;
+  #overflows = 0;
 
   /** A trainer at the beginning of a run, or where `step` says. */
   constructor(options: TrainerOptions) {
@@ -114,12 +120,13 @@ export class Trainer {
       const evaluates = this.step % evalInterval === 0 || this.step >= maxIters;
       const stops = this.step >= maxIters || events.signal?.aborted === true;
       if (this.step > reported && (this.step % logInterval === 0 || evaluates || stops)) {
-        const { losses, gradNorms } = await this.#read(log);
+        const { losses, gradNorms, skipped } = await this.#read(log);
         const steps = this.step - reported, now = performance.now();
         await events.onSteps?.({
           step: this.step,
           losses,
           gradNorms,
+          skipped,
           lr,
           tokens: steps * tokensPerStep,
           seconds: (now - began) / 1000,
@@ -175,12 +182,12 @@ export class Trainer {
       using _ = new Scope(model.gpu, { grad: true }); // activations die here
       const { x, y } = this.#batch(micro);
       const loss = model.loss(x, y);
-      backward(loss, { scale: 1 / gradAccumSteps }); // adds into the parameters' gradients
+      backward(loss, { scale: optimizer.gradientOfLoss(1 / gradAccumSteps) }); // adds into the parameters' gradients
       log.push(loss); // stays on the GPU
     }
     const lr = learningRate(this.step);
     optimizer.step({ lr, clip: gradClip });
-    log.push(optimizer.state);
+    log.push(optimizer.lastStep);
     model.gpu.submit();
     this.step++;
     return lr;
@@ -194,17 +201,25 @@ export class Trainer {
   }
 
   /** Losses and gradient norms of the steps since the last read. */
-  async #read(log: LossLog): Promise<{ losses: number[]; gradNorms: number[] }> {
-    const { gradAccumSteps } = this.#options;
+  async #read(log: LossLog): Promise<{ losses: number[]; gradNorms: number[]; skipped: number }> {
+    const { gradAccumSteps, optimizer } = this.#options;
     const values = await log.read(), width = gradAccumSteps + 1;
     const losses: number[] = [], gradNorms: number[] = [];
     for (let i = 0; i < values.length; i += width) {
       losses.push(values.slice(i, i + gradAccumSteps).reduce((sum, loss) => sum + loss, 0) / gradAccumSteps);
       gradNorms.push(values[i + gradAccumSteps]);
     }
-    const bad = losses.findIndex((loss, i) => !Number.isFinite(loss) || !Number.isFinite(gradNorms[i]));
-    if (bad >= 0) throw await this.#diagnose(this.step - losses.length + bad, losses[bad], gradNorms[bad]);
-    return { losses, gradNorms };
+    let skipped = 0;
+    for (const [i, loss] of losses.entries()) {
+      const overflows = !Number.isFinite(gradNorms[i]);
+      this.#overflows = overflows ? this.#overflows + 1 : 0;
+      if (overflows) skipped++;
+      const tolerated = optimizer.scalesLoss ? mostOverflows : 0;
+      if (!Number.isFinite(loss) || this.#overflows > tolerated) {
+        throw await this.#diagnose(this.step - losses.length + i, loss, gradNorms[i]);
+      }
+    }
+    return { losses, gradNorms, skipped };
   }
 
   /**
@@ -212,7 +227,7 @@ export class Trainer {
    * are when gradients are not finite, so what went wrong is still there to be seen.
    */
   async #diagnose(step: number, loss: number, gradNorm: number): Promise<WeftError> {
-    const { model, gradAccumSteps } = this.#options;
+    const { model, gradAccumSteps, optimizer } = this.#options;
     const finite = (values: ArrayLike<number>): boolean => Array.prototype.every.call(values, Number.isFinite);
     const what = Number.isFinite(loss) ? `norm of the gradients is ${gradNorm}` : `loss is ${loss}`;
     let where = "the backward pass, as every stage of the forward pass is finite";
@@ -234,7 +249,7 @@ export class Trainer {
     }
     return new WeftError(
       `The ${what} at step ${step}; it begins in ${where}. Nothing was saved since the last checkpoint; try a smaller ` +
-        `learning_rate, a longer warmup_iters, or a grad_clip`,
+        `learning_rate, a longer warmup_iters, ${optimizer.scalesLoss ? "dtype float32" : "or a grad_clip"}`,
     );
   }
 }

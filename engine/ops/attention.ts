@@ -58,11 +58,11 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     o: strides(Tq),
     offsets: { q_offset: 0, k_offset: 0, v_offset: 0, dk_offset: 0, dv_offset: B * H * Tk * D },
   });
-  const o = empty(q.gpu, q.shape, { label: "attention output" });
+  const o = empty(q.gpu, q.shape, { dtype: q.dtype, label: "attention output" });
   const lse = forward(plan, { q, k, v, o });
   return record(o, [q, k, v], (dO) => {
-    const dq = empty(q.gpu, q.shape, { label: "gradient of q" });
-    const dkv = empty(q.gpu, [2, ...k.shape], { label: "gradients of k and v" });
+    const dq = empty(q.gpu, q.shape, { dtype: q.dtype, label: "gradient of q" });
+    const dkv = empty(q.gpu, [2, ...k.shape], { dtype: q.dtype, label: "gradients of k and v" });
     backward(plan, { q, k, v, o, lse, dO, dq, dkv });
     return [dq, reshape(slice(dkv, { end: 1 }), k.shape), reshape(slice(dkv, { start: 1 }), v.shape)];
   });
@@ -92,10 +92,10 @@ export function selfAttention(qkv: Tensor, nHead: number, options: AttentionOpti
     o: { batch: T * C, head: D, token: C },
     offsets: { q_offset: 0, k_offset: C, v_offset: 2 * C, dk_offset: C, dv_offset: 2 * C },
   });
-  const o = empty(qkv.gpu, [B, T, C], { label: "attention output" });
+  const o = empty(qkv.gpu, [B, T, C], { dtype: qkv.dtype, label: "attention output" });
   const lse = forward(plan, { q: qkv, k: qkv, v: qkv, o });
   return record(o, [qkv], (dO) => {
-    const dqkv = empty(qkv.gpu, qkv.shape, { label: "gradient of qkv" });
+    const dqkv = empty(qkv.gpu, qkv.shape, { dtype: qkv.dtype, label: "gradient of qkv" });
     backward(plan, { q: qkv, k: qkv, v: qkv, o, lse, dO, dq: dqkv, dkv: dqkv });
     return [dqkv];
   });

@@ -51,12 +51,12 @@ export function accumulate(target: Tensor, x: Tensor): void {
 
 function combine(op: keyof typeof OP, a: Tensor, b: Tensor): Tensor {
   for (const [name, operand] of [["a", a], ["b", b]] as const) {
-    if (operand.dtype !== "f32") {
-      throw new WeftError(`Cannot run ${op} as ${name} is ${operand.dtype}: it must be f32`);
+    if (operand.dtype !== "f32" && operand.dtype !== "f16") {
+      throw new WeftError(`Cannot run ${op} as ${name} is ${operand.dtype}: it must be f32 or f16`);
     }
   }
   const shape = broadcastShapes(op, a.shape, b.shape);
-  const out = empty(a.gpu, shape, { label: `${op} output` });
+  const out = empty(a.gpu, shape, { dtype: a.dtype, label: `${op} output` });
   const constants = { OP: OP[op] };
   if (sameShape(a.shape, b.shape)) {
     run(shader, "same", { a, b, out }, {

@@ -1,16 +1,18 @@
 import source from "../../shaders/copy.wgsl" with { type: "text" };
 import type { Gpu } from "../gpu.ts";
 import { defineShader } from "../kernel.ts";
-import { run } from "../run.ts";
+import { bytesPerElement } from "../host_tensor.ts";
+import { type Launch, run } from "../run.ts";
 import { record } from "../scope.ts";
 import { empty, Tensor, type TensorOptions } from "../tensor.ts";
 
 const shader = defineShader("copy.wgsl", source);
 
-/** A tensor of the given shape filled with one number, which is not recorded. */
+/** A tensor of the given shape, f32 or f16, filled with one number, which is not recorded. */
 export function fill(gpu: Gpu, shape: readonly number[], value: number, options: TensorOptions = {}): Tensor {
-  const out = empty(gpu, shape, options);
-  run(shader, "fill", { out }, { threads: Math.ceil(out.size / 4), params: { size: out.size, value } });
+  const out = empty(gpu, shape, options), half = new Uint16Array(new Float16Array([value]).buffer)[0];
+  const bits = out.dtype === "f16" ? half * 0x10001 : new Uint32Array(new Float32Array([value]).buffer)[0];
+  run(shader, "fill", { out }, launch(out, bits));
   return out;
 }
 
@@ -23,10 +25,13 @@ export function copy(x: Tensor): Tensor {
 
 /** Overwrites `target` with the elements of `x`, which has as many. Not recorded. */
 export function copyInto(target: Tensor, x: Tensor): void {
-  run(shader, "copy", { x, out: target }, {
-    threads: Math.ceil(x.size / 4),
-    params: { size: x.size, value: 0 },
-  });
+  run(shader, "copy", { x, out: target }, launch(x, 0));
+}
+
+/** Whole vectors of 16 bytes, one for each invocation. */
+function launch(x: Tensor, bits: number): Launch {
+  const vectors = Math.ceil(x.size * bytesPerElement(x.dtype) / 16);
+  return { threads: vectors, params: { vectors, bits } };
 }
 
 /**

@@ -51,7 +51,8 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
 /**
  * `crossEntropy(x · Wᵀ, targets)` without the logits: they are made for a chunk of rows at a time, and gradients are
  * taken from them before the next chunk takes their place (as in Liger Kernel, Hsu et al. 2024). `x`: (…, C), `weight`:
- * (V, C), `targets`: (…) of i32 → a scalar, in nats. At V = 50,257 the logits of a batch are most of its memory.
+ * (V, C), `targets`: (…) of i32 → a scalar, in nats. At V = 50,257 the logits of a batch are most of its memory. `x` and the
+ * weight may both be f16; logits, the loss and the gradient of the weight are f32.
  *
  * @throws {WeftError} when shapes do not agree, or the targets are not integers.
  */
@@ -62,7 +63,7 @@ export function linearCrossEntropy(
   options: LinearCrossEntropyOptions = {},
 ): Tensor {
   checkTargets("linearCrossEntropy", "x", x, targets);
-  const { gpu } = x, C = x.shape.at(-1)!, rows = targets.size;
+  const { gpu, dtype } = x, C = x.shape.at(-1)!, rows = targets.size;
   const [V, width] = weight.shape;
   if (weight.shape.length !== 2 || width !== C) {
     throw new WeftError(
@@ -78,12 +79,12 @@ export function linearCrossEntropy(
   const lse = empty(gpu, [rows], { label: "log-sum-exp of logits" });
   const losses = empty(gpu, [rows], { label: "losses by row" });
   const learns = recording(gpu, [x, weight]);
-  const dx = learns && x.requiresGrad ? empty(gpu, x.shape, { label: "gradient of the last layer" }) : undefined;
+  const dx = learns && x.requiresGrad ? empty(gpu, x.shape, { dtype, label: "gradient of the last layer" }) : undefined;
   const dw = learns && weight.requiresGrad ? empty(gpu, weight.shape, { label: "gradient of the head" }) : undefined;
   for (let first = 0; first < rows; first += chunk) {
     using _ = new Scope(gpu);
     const count = Math.min(chunk, rows - first), whole = count === rows;
-    const part = whole ? x : empty(gpu, [count, C], { label: "rows of a chunk" });
+    const part = whole ? x : empty(gpu, [count, C], { dtype, label: "rows of a chunk" });
     const flat = { shape: [count * C], xStrides: [1], outStrides: [1] };
     if (!whole) copyPart(x, part, { ...flat, xOffset: first * C, outOffset: 0 });
     const logits = empty(gpu, [count, V], { label: "logits of a chunk" });
@@ -93,11 +94,11 @@ export function linearCrossEntropy(
     const { entry, launch } = byRow(gpu, "forward", count, V);
     run(shader, entry, { logits, targets, lse, losses }, { ...launch, params: own });
     if (!dx && !dw) continue;
-    const slopes = empty(gpu, [count, V], { label: "gradient of the logits of a chunk" });
+    const slopes = empty(gpu, [count, V], { dtype, label: "gradient of the logits of a chunk" });
     const inputs = { logits, targets, log_sum_exp: lse };
     run(shader, "slopes", { ...inputs, d_logits: slopes }, { threads: count * V, params: own });
     if (dx) {
-      const d = whole ? dx : empty(gpu, [count, C], { label: "gradient of a chunk" });
+      const d = whole ? dx : empty(gpu, [count, C], { dtype, label: "gradient of a chunk" });
       const a = { tensor: slopes, step: V, k: 1, batch: 0 }, b = { tensor: weight, step: 1, k: C, batch: 0 };
       product(d, { M: count, N: C, K: V, batch: 1, a, b });
       if (!whole) copyPart(d, dx, { ...flat, xOffset: 0, outOffset: first * C });
@@ -113,7 +114,7 @@ export function linearCrossEntropy(
   return record(loss, [x, weight, targets], (dloss) => {
     const rescale = (gradient: Tensor | undefined): Tensor | undefined => {
       if (gradient === undefined) return undefined;
-      const { size, shape, label } = gradient, out = empty(gpu, shape, { label });
+      const { size, shape, label, dtype } = gradient, out = empty(gpu, shape, { dtype, label });
       const tensors = { x: gradient, d_loss: dloss, loss_and_count: meanAndCount, out };
       run(shader, "rescale", tensors, { threads: size, params: { ...params, size } });
       return out;

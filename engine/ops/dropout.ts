@@ -34,7 +34,7 @@ export function dropout(x: Tensor, p: number, key: RandomKey): Tensor {
   const params = { size: x.size, ...dropoutParams({ p, key }) };
   if (p === 0) return x;
   const apply = (input: Tensor): Tensor => {
-    const out = empty(x.gpu, x.shape, { label: "dropout output" });
+    const out = empty(x.gpu, x.shape, { dtype: x.dtype, label: "dropout output" });
     run(shader, "main", { x: input, out }, { threads: Math.ceil(x.size / 4), params });
     return out;
   };

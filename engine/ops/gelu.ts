@@ -12,14 +12,14 @@ export type GeluForm = "tanh" | "erf";
 
 /** Gaussian error linear unit (Hendrycks & Gimpel 2016), element by element. */
 export function gelu(x: Tensor, form: GeluForm = "tanh"): Tensor {
-  const y = empty(x.gpu, x.shape, { label: "gelu output" });
+  const y = empty(x.gpu, x.shape, { dtype: x.dtype, label: "gelu output" });
   run(shader, "forward", { x, out: y }, launch(x, form));
   return record(y, [x], (dy) => [geluGradient(x, dy, form)]);
 }
 
 /** The gradient of GELU's input from that of its output. Not recorded. */
 export function geluGradient(x: Tensor, dy: Tensor, form: GeluForm): Tensor {
-  const dx = empty(x.gpu, x.shape, { label: "gradient of gelu" });
+  const dx = empty(x.gpu, x.shape, { dtype: x.dtype, label: "gradient of gelu" });
   run(shader, "backward", { x, dy, out: dx }, launch(x, form));
   return dx;
 }

@@ -78,7 +78,7 @@ export function slice(x: Tensor, options: SliceOptions): Tensor {
   const strides = stridesOf(x.shape), offset = start * strides[axis];
   const y = stridedCopy("slice", x, shape, strides, offset);
   return record(y, [x], (dy) => {
-    const dx = fill(x.gpu, x.shape, 0, { label: "gradient of slice" });
+    const dx = fill(x.gpu, x.shape, 0, { dtype: x.dtype, label: "gradient of slice" });
     copyPart(dy, dx, {
       shape,
       xStrides: stridesOf(shape),

@@ -22,8 +22,8 @@ export interface LinearOptions {
 }
 
 /**
- * Linear layer `x · W`: (…, K) · (K, N) → (…, N), with what comes after it done as the product is stored, where the
- * kernel can, so that the intermediate results never cross memory.
+ * Linear layer `x · W`: (…, K) · (K, N) → (…, N), both f32 or both f16, with what comes after it done as the product is stored, where the
+ * kernel can, so that the intermediate results never cross memory. The gradients of the weight and the bias are f32.
  *
  * @example
  * ```ts
@@ -44,10 +44,10 @@ export interface LinearOptions {
 export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): Tensor {
   const { bias, gelu, residual } = options, { gpu } = x;
   const [K, N] = weight.shape;
-  if (weight.shape.length !== 2 || x.shape.at(-1) !== K || x.dtype !== "f32") {
+  if (weight.shape.length !== 2 || x.shape.at(-1) !== K || x.dtype !== weight.dtype) {
     throw new WeftError(
-      `Cannot run linear as x is ${x.dtype} ${formatShape(x.shape)} and the weight is ${formatShape(weight.shape)}: ` +
-        `x must be f32 (…, K) and the weight (K, N)`,
+      `Cannot run linear as x is ${x.dtype} ${formatShape(x.shape)} and the weight is ${weight.dtype} ` +
+        `${formatShape(weight.shape)}: x must be (…, K) and the weight (K, N) of the same type`,
     );
   }
   const shape = [...x.shape.slice(0, -1), N], M = x.size / K;
@@ -62,8 +62,10 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
     return residual ? add(residual, y) : y;
   }
   const inputs = [x, weight, ...bias ? [bias] : [], ...residual ? [residual] : []];
-  const pre = gelu && recording(gpu, inputs) ? empty(gpu, shape, { label: "input of gelu" }) : undefined;
-  const y = empty(gpu, shape, { label: "output of linear" });
+  const pre = gelu && recording(gpu, inputs)
+    ? empty(gpu, shape, { dtype: x.dtype, label: "input of gelu" })
+    : undefined;
+  const y = empty(gpu, shape, { dtype: x.dtype, label: "output of linear" });
   const epilogue = { bias, gelu, pre, residual, dropout: drops && dropoutParams(drops) };
   product(y, spec, epilogue);
   return record(y, inputs, (dy) => {
@@ -71,7 +73,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
     const d = pre ? geluGradient(pre, dropped, gelu!) : dropped;
     const gradients: (Tensor | undefined)[] = [undefined, undefined];
     if (x.requiresGrad) {
-      const dx = gradients[0] = empty(gpu, x.shape, { label: "gradient of linear's input" });
+      const dx = gradients[0] = empty(gpu, x.shape, { dtype: x.dtype, label: "gradient of linear's input" });
       product(dx, { M, N: K, K: N, batch: 1, a: { tensor: d, batch: 0, step: N, k: 1 }, b: operand(weight, false) });
     }
     if (weight.requiresGrad) {
@@ -79,7 +81,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
       const a = { tensor: x, batch: 0, step: 1, k: K }, b = { tensor: d, batch: 0, step: 1, k: N };
       product(dw, { M: K, N, K: M, batch: 1, a, b });
     }
-    if (bias) gradients.push(sumTo(d, [N]));
+    if (bias) gradients.push(sumTo(d, [N], "f32"));
     if (residual) gradients.push(dy);
     return gradients;
   });

@@ -4,6 +4,8 @@ import { broadcastShapes, formatShape, sameShape, sizeOf } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";
 import { WeftError } from "../weft_error.ts";
 import { expand, reshape } from "./layout.ts";
+import type { DType } from "../host_tensor.ts";
+import { cast } from "./cast.ts";
 import { sumTo } from "./reduce.ts";
 
 /** Which operands of a matrix product are transposed. */
@@ -12,6 +14,8 @@ export interface MatmulOptions {
   readonly transposeA?: boolean;
   /** Whether `b` is (…, N, K). */
   readonly transposeB?: boolean;
+  /** Type of the result's elements. Default: that of the operands. */
+  readonly dtype?: "f32" | "f16";
 }
 
 /**
@@ -21,12 +25,14 @@ export interface MatmulOptions {
  * @throws {WeftError} when the inner dimensions differ, or the batches do not broadcast.
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  const { transposeA = false, transposeB = false } = options;
+  const { transposeA = false, transposeB = false, dtype = a.dtype } = options;
   for (const [name, operand] of [["a", a], ["b", b]] as const) {
-    if (operand.shape.length < 2 || operand.dtype !== "f32") {
+    if (operand.shape.length < 2 || operand.dtype !== a.dtype || (a.dtype !== "f32" && a.dtype !== "f16")) {
       throw new WeftError(
-        `Cannot run matmul as ${name} is ${operand.dtype} ${formatShape(operand.shape)}: it must be f32 with 2 or ` +
-          `more dimensions`,
+        `Cannot run matmul as ${name} is ${operand.dtype} ${
+          formatShape(operand.shape)
+        }: both must be f32, or both f16, ` +
+          `with 2 or more dimensions`,
       );
     }
   }
@@ -43,7 +49,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
     return reshape(folded, [...a.shape.slice(0, -1), folded.shape[1]]);
   }
   const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
-  return batchedMatmul(spread(a, batch), spread(b, batch), batch, transposeA, transposeB);
+  return batchedMatmul(spread(a, batch), spread(b, batch), batch, [transposeA, transposeB], dtype);
 }
 
 /** An operand of one batch, or with the batch dimensions of the result: what the kernel can step through. */
@@ -52,21 +58,30 @@ function spread(x: Tensor, batch: readonly number[]): Tensor {
   return sizeOf(own) === 1 || sameShape(own, batch) ? x : expand(x, [...batch, ...x.shape.slice(-2)]);
 }
 
-function batchedMatmul(a: Tensor, b: Tensor, batch: readonly number[], tA: boolean, tB: boolean): Tensor {
-  return record(multiply(a, b, batch, tA, tB), [a, b], (dc) => [
-    a.requiresGrad
-      ? sumTo(tA ? multiply(b, dc, batch, tB, true) : multiply(dc, b, batch, false, !tB), a.shape)
-      : undefined,
-    b.requiresGrad
-      ? sumTo(tB ? multiply(dc, a, batch, true, tA) : multiply(a, dc, batch, !tA, false), b.shape)
-      : undefined,
-  ]);
+function batchedMatmul(
+  a: Tensor,
+  b: Tensor,
+  batch: readonly number[],
+  [tA, tB]: readonly [boolean, boolean],
+  dtype: DType,
+): Tensor {
+  return record(multiply(a, b, batch, tA, tB, dtype), [a, b], (gradient) => {
+    const dc = cast(gradient, a.dtype as "f32" | "f16"), own = a.dtype;
+    return [
+      a.requiresGrad
+        ? sumTo(tA ? multiply(b, dc, batch, tB, true, own) : multiply(dc, b, batch, false, !tB, own), a.shape)
+        : undefined,
+      b.requiresGrad
+        ? sumTo(tB ? multiply(dc, a, batch, true, tA, own) : multiply(a, dc, batch, !tA, false, own), b.shape)
+        : undefined,
+    ];
+  });
 }
 
 /** The product without a tape. Operands have the batch dimensions, or one batch that all share. */
-function multiply(a: Tensor, b: Tensor, batch: readonly number[], tA: boolean, tB: boolean): Tensor {
+function multiply(a: Tensor, b: Tensor, batch: readonly number[], tA: boolean, tB: boolean, dtype: DType): Tensor {
   const M = a.shape.at(tA ? -1 : -2)!, K = a.shape.at(tA ? -2 : -1)!, N = b.shape.at(tB ? -2 : -1)!;
-  const c = empty(a.gpu, [...batch, M, N], { label: "matmul output" });
+  const c = empty(a.gpu, [...batch, M, N], { dtype, label: "matmul output" });
   product(c, { M, N, K, batch: sizeOf(batch), a: operand(a, tA), b: operand(b, !tB) });
   return c;
 }

@@ -12,7 +12,7 @@ const shader = defineShader("norm.wgsl", source, [rowLanes]);
 
 /**
  * Layer norm over the last dimension (Ba, Kiros & Hinton 2016): `(x − mean) / √(variance + eps) · weight + bias`.
- * `x`: (…, C); `weight` and `bias`, which may be missing: (C) → (…, C).
+ * `x`: (…, C), f32 or f16; `weight` and `bias`, which may be missing: (C), f32 → (…, C) of the type of `x`.
  */
 export function layerNorm(x: Tensor, weight: Tensor, bias?: Tensor, eps = 1e-5): Tensor {
   return normalize("layerNorm", x, weight, bias, eps);
@@ -20,7 +20,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias?: Tensor, eps = 1e-5):
 
 /**
  * Root-mean-square norm over the last dimension (Zhang & Sennrich 2019): `x / √(mean(x²) + eps) · weight + bias`.
- * `x`: (…, C); `weight` and `bias`, which may be missing: (C) → (…, C).
+ * `x`: (…, C), f32 or f16; `weight` and `bias`, which may be missing: (C), f32 → (…, C) of the type of `x`.
  */
 export function rmsNorm(x: Tensor, weight: Tensor, bias?: Tensor, eps = 1e-5): Tensor {
   return normalize("rmsNorm", x, weight, bias, eps);
@@ -41,12 +41,12 @@ function normalize(
   const stretches = Math.max(1, Math.min(Math.ceil(8192 / C), Math.ceil(rows / 16)), Math.ceil(rows / 32_768));
   const params = { rows, C, eps, chunk: Math.ceil(rows / stretches), stretches };
   const constants = { CENTER: op === "layerNorm" ? 1 : 0, BIAS: bias ? 1 : 0 };
-  const y = empty(gpu, x.shape, { label: `${op} output` });
+  const y = empty(gpu, x.shape, { dtype: x.dtype, label: `${op} output` });
   const stats = empty(gpu, [rows, 2], { label: `statistics of ${op}` });
   const { entry, launch } = byRow(gpu, "forward", rows, 3 * C);
   run(shader, entry, { x, weight, bias: bias ?? weight, y, stats }, { ...launch, params, constants });
   return record(y, bias ? [x, weight, bias] : [x, weight], (dy) => {
-    const dx = empty(gpu, x.shape, { label: `gradient of ${op}` });
+    const dx = empty(gpu, x.shape, { dtype: x.dtype, label: `gradient of ${op}` });
     const { entry, launch } = byRow(gpu, "backward", rows, 2 * C);
     run(shader, entry, { x, weight, statistics: stats, dy, dx }, { ...launch, params, constants });
     const d_weight = empty(gpu, [stretches, C], { label: `partial weight gradient of ${op}` });

@@ -86,7 +86,10 @@ export const productVariants = [
 /** One of the ways to compute a product. */
 export type ProductVariant = typeof productVariants[number];
 
-/** Writes the product into `c` (batch, M, N). Not recorded. */
+/**
+ * Writes the product into `c` (batch, M, N). The operands, `pre` and the residual are of one type, f32 or f16; `c` and the bias
+ * may be of another. Not recorded.
+ */
 export function product(c: Tensor, spec: Product, epilogue: Epilogue = {}): void {
   using _ = new Scope(c.gpu); // copies and parts die here, not with the activations
   const variant = variantOf(c.gpu, spec), parts = Number(/(\d+) parts/.exec(variant)?.[1] ?? 1);
@@ -101,7 +104,7 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   const { bias, gelu, pre, residual, dropout } = epilogue;
   const tensors = {
     ...{ a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor, c },
-    pre: pre ?? empty(gpu, [1], { label: "unused output" }),
+    pre: pre ?? empty(gpu, [1], { dtype: a.tensor.dtype, label: "unused output" }),
     other: residual ?? a.tensor,
     bias: bias ?? a.tensor,
   };
@@ -164,7 +167,7 @@ function splitProduct(c: Tensor, spec: Product, epilogue: Epilogue, variant: Pro
 /** The operand with its rows side by side, so that vec4s run along them: copied, where it is a matrix that lies otherwise. */
 function kMajor(x: Operand, rows: number, K: number): Operand {
   if (!canCopy(x, rows, K)) return x;
-  const out = empty(x.tensor.gpu, [K, rows], { label: "transposed operand" });
+  const out = empty(x.tensor.gpu, [K, rows], { dtype: x.tensor.dtype, label: "transposed operand" });
   run(transpose, "main", { x: x.tensor, out }, { threads: rows * K / 16, params: { rows: rows / 4, columns: K / 4 } });
   return { tensor: out, step: 1, k: rows, batch: 0 };
 }
@@ -196,7 +199,8 @@ function variantOf(gpu: Gpu, spec: Product): ProductVariant {
       : productVariants.filter((variant) => !variant.startsWith("vector") && !variant.endsWith("copied"));
   }
   const layout = (a.k === 1 ? "N" : "T") + (b.k === 1 ? "T" : "N");
-  const key = `product ${layout} ${M}×${N}×${K}${batch > 1 ? ` of ${batch}` : ""}`;
+  const type = a.tensor.dtype === "f16" ? "f16 " : "";
+  const key = `product ${type}${layout} ${M}×${N}×${K}${batch > 1 ? ` of ${batch}` : ""}`;
   return gpu.choices.choose(key, fallback, candidates, () => productTrial(gpu, spec));
 }
 
@@ -204,8 +208,9 @@ function variantOf(gpu: Gpu, spec: Product): ProductVariant {
 function productTrial(gpu: Gpu, spec: Product): Trial {
   const { M, N, K, batch } = spec;
   const sample = (like: Operand, rows: number, seed: number) => {
-    const values = noise(rows * K * (like.batch === 0 ? 1 : batch), seed);
-    return { values, operand: { ...like, tensor: tensor(gpu, values, [values.length]) } };
+    const { dtype } = like.tensor, size = rows * K * (like.batch === 0 ? 1 : batch);
+    const values = dtype === "f16" ? new Float16Array(noise(size, seed)) : noise(size, seed);
+    return { values, operand: { ...like, tensor: tensor(gpu, values, [size], { dtype }) } };
   };
   const a = sample(spec.a, M, 1), b = sample(spec.b, N, 2);
   return {

@@ -1,4 +1,5 @@
 import source from "../../shaders/reduce.wgsl" with { type: "text" };
+import type { DType } from "../host_tensor.ts";
 import { defineShader } from "../kernel.ts";
 import { run } from "../run.ts";
 import { record } from "../scope.ts";
@@ -60,13 +61,16 @@ export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
   });
 }
 
-/** Sums the dimensions along which `shape` was stretched to that of `x`: the gradient of broadcasting. */
-export function sumTo(x: Tensor, shape: readonly number[]): Tensor {
+/**
+ * Sums the dimensions along which `shape` was stretched to that of `x`: the gradient of broadcasting. Sums are f32, whatever
+ * type they are stored in.
+ */
+export function sumTo(x: Tensor, shape: readonly number[], dtype: DType = x.dtype): Tensor {
   if (sameShape(x.shape, shape)) return x;
   const missing = x.shape.length - shape.length;
   const axes = x.shape.map((_, axis) => axis)
     .filter((axis) => axis < missing || (shape[axis - missing] === 1 && x.shape[axis] !== 1));
-  return reduce("sum", x, axes, shape);
+  return reduce("sum", x, axes, shape, { dtype });
 }
 
 /** Writes the sum over the first dimension of `x` into `out`, which has the others. Not recorded. */
@@ -97,7 +101,7 @@ function reduce(
   x: Tensor,
   axes: readonly number[],
   shape: readonly number[],
-  options: { factor?: number; maximum?: Tensor; into?: Tensor } = {},
+  options: { factor?: number; maximum?: Tensor; into?: Tensor; dtype?: DType } = {},
 ): Tensor {
   const strides = stridesOf(x.shape);
   const pick = (reduced: boolean) => {
@@ -126,7 +130,10 @@ function reduce(
     reduced_strides: reduced.strides,
   };
   const out = stretches === 1 && options.into ||
-    empty(x.gpu, stretches === 1 ? shape : [stretches, ...shape], { label: `${fold} output` });
+    empty(x.gpu, stretches === 1 ? shape : [stretches, ...shape], {
+      dtype: stretches === 1 ? options.dtype : "f32",
+      label: `${fold} output`,
+    });
   const threads = outputs * stretches;
   if (options.maximum) run(shader, "ties", { x, maximum: options.maximum, out }, { threads, params });
   else {run(shader, "forward", { x, out }, {
@@ -135,7 +142,7 @@ function reduce(
       constants: { MAXIMUM: fold === "max" ? 1 : 0 },
     });}
   if (stretches === 1) return out;
-  return reduce(fold === "ties" ? "sum" : fold, out, [0], shape, { factor: options.factor, into: options.into });
+  return reduce(fold === "ties" ? "sum" : fold, out, [0], shape, { ...options, maximum: undefined });
 }
 
 /** Joins neighbouring dimensions that one stride steps through. Innermost first. */
