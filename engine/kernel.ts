@@ -238,7 +238,7 @@ function withHalves(
   for (const [i, name] of buffers.entries()) {
     const element = bindings.get(name)?.element ?? "", half = halves[i] ?? false;
     const isAlias = new RegExp(`^alias ${element} = \\w+;`, "m").test(source);
-    if (!isAlias && half) {
+    if (!isAlias && half && !/^(u32|vec4u)$/.test(element)) { // bits are bits
       throw new WeftError(`Cannot run ${label} as ${name} is f16: it takes f32; cast(${name}, "f32") gives that`);
     }
     const other = aliases.get(element);
@@ -250,10 +250,13 @@ function withHalves(
     }
     if (isAlias) aliases.set(element, { half, name });
   }
+  let enable = "";
   for (const [element, { half }] of aliases) {
-    if (half) source = source.replace(new RegExp(`^alias ${element} = \\w+;`, "m"), `alias ${element} = f16;`);
+    if (!half) continue;
+    enable = "enable f16; ";
+    source = source.replace(new RegExp(`^alias ${element} = \\w+;`, "m"), `alias ${element} = f16;`);
   }
-  return halves.includes(true) ? `enable f16; ${source}` : source;
+  return enable + source;
 }
 
 function parseShader(label: string, source: string): ParsedShader {

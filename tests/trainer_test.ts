@@ -1,6 +1,7 @@
 import { assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   AdamW,
+  add,
   backward,
   Batches,
   Bigram,
@@ -10,7 +11,9 @@ import {
   type Gpu,
   LossLog,
   mul,
+  scale,
   Scope,
+  sqrt,
   sum,
   tensor,
 } from "../mod.ts";
@@ -70,12 +73,20 @@ gpuTest("two runs are bit-equal, whatever the interval of reports, and they lear
   assertEquals(first[29] < first[0] - 0.5, true, `${first[0]} → ${first[29]}`);
 });
 
-gpuTest(
-  "a run that is resumed from a checkpoint has the losses of one that was never stopped",
-  async (gpu) => {
-    const whole = await losses(setUp(gpu).options);
+/** The same in float16, with a loss scale that overflows at first and doubles soon. */
+function inHalves<T extends { model: Gpt; options: TrainerOptions }>(set: T): T & { optimizer: AdamW } {
+  const optimizer = new AdamW(set.model.parameters(), { lossScale: 2 ** 23, growthInterval: 4 });
+  set.model.dtype = "f16";
+  return { ...set, optimizer, options: { ...set.options, optimizer } };
+}
+
+for (const half of [false, true]) {
+  const name = "a run that is resumed from a checkpoint has the losses of one that was never stopped";
+  gpuTest(half ? `${name}, in float16` : name, async (gpu) => {
+    const set = (over: Partial<TrainerOptions> = {}) => half ? inHalves(setUp(gpu, over)) : setUp(gpu, over);
+    const whole = await losses(set().options);
     const dir = await Deno.makeTempDir();
-    const { model, optimizer, options } = setUp(gpu, { maxIters: 13 });
+    const { model, optimizer, options } = set({ maxIters: 13 });
     const before = await losses(options);
     const state = { step: 13, random_counter: model.random.counter, best_validation: 2.5, config: { a: 1 } };
     await saveCheckpoint(`${dir}/last`, { model, tokenizer, optimizer, state });
@@ -83,7 +94,9 @@ gpuTest(
     const loaded = await loadCheckpoint(gpu, `${dir}/last`), restored = await loadTrainerState(`${dir}/last`);
     assertEquals(restored, state);
     assertEquals(loaded.tokenizer.characters, tokenizer.characters);
-    const again = loaded.model as Gpt, moments = new AdamW(again.parameters());
+    const again = loaded.model as Gpt;
+    const moments = new AdamW(again.parameters(), half ? { lossScale: 2 ** 23, growthInterval: 4 } : {});
+    again.dtype = model.dtype;
     await restoreOptimizer(`${dir}/last`, moments);
     again.random = new RandomStream(3, restored.random_counter);
     const after = await losses({
@@ -94,9 +107,28 @@ gpuTest(
       step: restored.step,
     });
     assertEquals([...before, ...after], whole);
+    const [lossScale, , skipped] = await moments.lossScale.read();
+    assertEquals([skipped > 1, lossScale > 1], [half, half]);
     await Deno.remove(dir, { recursive: true });
-  },
-);
+  });
+}
+
+gpuTest("steps that overflow in float16 are counted, and at every loss scale end the run", async (gpu) => {
+  const { model, options } = inHalves(setUp(gpu, { evalInterval: 100 }));
+  let skipped = 0;
+  await new Trainer({ ...options, logInterval: 1 }).run({ onSteps: (report) => void (skipped += report.skipped) });
+  assertEquals(skipped, (await options.optimizer.lossScale.read())[2]);
+  assertEquals(skipped > 1, true);
+  // A gradient that no scale helps, though the loss is finite: the slope of a root at 0.
+  const weight = model.parameters().get("ln_f.weight")!, own = model.loss.bind(model);
+  model.loss = (x, y) => add(own(x, y), sum(sqrt(scale(weight, 0))));
+  const error = await assertRejects(
+    () => new Trainer({ ...options, maxIters: 60, learningRate: () => 0 }).run(),
+    WeftError,
+  );
+  assertEquals(error.message.startsWith("The norm of the gradients is"), true, error.message);
+  assertEquals(error.message.includes("dtype float32"), true, error.message);
+});
 
 gpuTest("two micro-batches give the gradient of their mean", async (gpu) => {
   const { model, options } = setUp(gpu, {
@@ -197,11 +229,11 @@ gpuTest("clipping scales the gradients to the norm, and decay is for matrices al
   const six = tensor(gpu, [1, 2, 2]); // norm 3
   backward(sum(mul(mul(vector, six), matrix)));
   optimizer.step({ lr: 0.1, clip: 3 });
-  const [norm, scale] = await optimizer.lastStep.read();
+  const [norm, factor] = await optimizer.lastStep.read();
   assertAlmostEquals(norm, 15 * Math.SQRT2, 1e-4); // both gradients are 5 · six
-  assertAlmostEquals(scale, 3 / norm, 1e-6);
+  assertAlmostEquals(factor, 3 / norm, 1e-6);
   // The first step of Adam moves by lr · g / (|g| + eps), with g the clipped gradient.
-  const moved = [1, 2, 2].map((g) => 5 * g * scale).map((g) => 0.1 * g / (g + 1));
+  const moved = [1, 2, 2].map((g) => 5 * g * factor).map((g) => 0.1 * g / (g + 1));
   expectClose("vector", await vector.read(), moved.map((d) => 5 - d), 1e-6);
   expectClose("matrix", await matrix.read(), moved.map((d) => 5 * (1 - 0.1 * 0.5) - d), 1e-6);
 });

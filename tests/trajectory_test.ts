@@ -1,3 +1,4 @@
+import { assertEquals } from "@std/assert";
 import {
   AdamW,
   attentionVariants,
@@ -28,18 +29,25 @@ const [weights, batch] = await Promise.all(
   ["weights", "batch"].map(async (name) => (await readSafetensorsFile(`${folder}/${name}.safetensors`)).tensors),
 );
 
-const ways: [ForcedVariants & { checkpointing?: boolean }, string][] = [
+type Way = ForcedVariants & { checkpointing?: boolean; half?: boolean };
+
+const ways: [Way, string][] = [
   [{}, "what suits"],
+  [{ half: true }, "float16"],
+  [
+    { half: true, checkpointing: true, product: "workgroup 2×2", attention: "tiles" },
+    "float16 by the kernels of a GPU",
+  ],
   [{ checkpointing: true }, "activation checkpointing"],
-  ...productVariants.map((product) => [{ product }, `products by ${product}`] as [ForcedVariants, string]),
-  ...rowVariants.map((rows) => [{ rows }, `rows by ${rows}`] as [ForcedVariants, string]),
-  ...attentionVariants.map((attention) => [{ attention }, `attention by ${attention}`] as [ForcedVariants, string]),
+  ...productVariants.map((product) => [{ product }, `products by ${product}`] as [Way, string]),
+  ...rowVariants.map((rows) => [{ rows }, `rows by ${rows}`] as [Way, string]),
+  ...attentionVariants.map((attention) => [{ attention }, `attention by ${attention}`] as [Way, string]),
 ];
-for (const [{ checkpointing, ...forced }, name] of ways) {
+for (const [{ checkpointing = false, half = false, ...forced }, name] of ways) {
   gpuTest(`200 steps follow PyTorch's within 1 %: ${name}`, async (gpu) => {
     gpu.forced = forced;
     try {
-      await follow(gpu, checkpointing ?? false);
+      await follow(gpu, { checkpointing, half });
     } finally {
       gpu.forced = {};
     }
@@ -49,24 +57,29 @@ for (const [{ checkpointing, ...forced }, name] of ways) {
 Deno.test("200 steps follow PyTorch's within 1 %: the kernels of a GPU, or of a CPU on a GPU", async () => {
   using gpu = await Gpu.open();
   Object.defineProperty(gpu, "isCpu", { value: !gpu.isCpu });
-  await follow(gpu, false);
+  await follow(gpu, { checkpointing: false, half: false });
 });
 
 /** Takes the steps of the fixture and compares every loss. */
-async function follow(gpu: Gpu, checkpointing: boolean): Promise<void> {
+async function follow(
+  gpu: Gpu,
+  { checkpointing, half }: { readonly checkpointing: boolean; readonly half: boolean },
+): Promise<void> {
   const { n_layer, n_head, n_embd, block: T, batch: B, vocab: vocab_size } = config;
   const shape = { n_layer, n_head, n_embd, block_size: T, vocab_size, bias: true, activation: "gelu_erf" as const };
   using outer = new Scope(gpu); // what the model holds goes back at the end
   const model = new Gpt(gpu, shape);
   model.activationCheckpointing = checkpointing;
+  model.dtype = half ? "f16" : "f32";
   setParameters(model, weights, folder);
-  const optimizer = new AdamW(model.parameters(), { beta2: config.beta2, weightDecay: config.wd });
+  const scaling = half ? { lossScale: 1024, growthInterval: 50 } : {}; // one that changes within the 200 steps
+  const optimizer = new AdamW(model.parameters(), { beta2: config.beta2, weightDecay: config.wd, ...scaling });
   const losses: Tensor[] = [], part = ({ data }: HostTensor, i: number) => data.slice(i * B * T, (i + 1) * B * T);
   for (const [i, { lr }] of steps.entries()) {
     using inner = new Scope(gpu, { grad: true });
     const [x, y] = ["x", "y"].map((name) => tensor(gpu, part(batch.get(name)!, i), [B, T]));
     const loss = model.loss(x, y);
-    backward(loss);
+    backward(loss, { scale: optimizer.gradientOfLoss() });
     losses.push(inner.keep(loss));
     optimizer.step({ lr, clip: config.clip });
   }
@@ -74,5 +87,6 @@ async function follow(gpu: Gpu, checkpointing: boolean): Promise<void> {
     const off = Math.abs(data[0] / steps[i].loss - 1);
     if (!(off <= 0.01)) throw new Error(`step ${i}: loss ${data[0]}, PyTorch has ${steps[i].loss}`);
   }
+  assertEquals((await optimizer.lossScale.read())[0], half ? 16_384 : 1);
   void outer;
 }

@@ -27,6 +27,17 @@ for (const fixture of fixtures) {
   });
 }
 
+for (const [i, fixture] of fixtures.entries()) {
+  Deno.test(`float16 stays within its own tolerances: ${fixture.split("/").at(-1)}`, async () => {
+    const args = [`--fixture=${fixture}`, "--dtype=float16", ...i === 0 ? ["--product=workgroup 2×1"] : [], "--json"];
+    const { code, stdout, stderr } = await runTask("verify", args);
+    assertEquals([code, stderr], [0, ""]);
+    const { rows } = JSON.parse(stdout) as { rows: { name: string; error: number }[] };
+    assertEquals(rows.length > 40, true);
+    assertEquals(rows.find(({ name }) => name === "logits")!.error > 1e-4, true); // else nothing was float16
+  });
+}
+
 const forced = [
   ["registers", "blocks"],
   ["registers, copied", "rows"],
