@@ -12,6 +12,8 @@ export interface Trial {
   readonly run: (variant: string) => { read(): Promise<Float32Array> };
   /** Relative error of a result against float64 arithmetic. */
   readonly error: (result: Float32Array) => number;
+  /** The largest error that a candidate may have. Default: 1e-4. */
+  readonly tolerance?: number;
 }
 
 /** A question that has no answer yet. */

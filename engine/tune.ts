@@ -3,13 +3,12 @@ import type { Gpu } from "./gpu.ts";
 import { Scope } from "./scope.ts";
 import { WeftError } from "./weft_error.ts";
 
-const largestError = 1e-4;
 const rounds = 3;
 
 /**
  * Collects the questions of `work`, which runs without any effect on the GPU, and times the candidates of each that has no
- * answer yet, in turn, best of three. A result that is off by more than 1e-4 of float64 arithmetic disqualifies its
- * candidate; the one that serves without measurements stays unless another is 3 % faster. Returns how many questions
+ * answer yet, in turn, best of three. A result that is off float64 arithmetic by more than the trial allows disqualifies
+ * its candidate; the one that serves without measurements stays unless another is 3 % faster. Returns how many questions
  * were answered.
  *
  * @throws {WeftError} when even that one computes wrongly.
@@ -37,12 +36,12 @@ export async function tune(
 
 async function answer(gpu: Gpu, key: string, { fallback, candidates, trial }: Question): Promise<Choice> {
   using _ = new Scope(gpu);
-  const { run, error } = trial();
+  const { run, error, tolerance = 1e-4 } = trial();
   const ms: Record<string, number> = {};
   for (const variant of [fallback, ...candidates.filter((candidate) => candidate !== fallback)]) {
     using _ = new Scope(gpu);
     const off = error(await run(variant).read()); // compiles, too
-    if (off <= largestError) ms[variant] = Infinity;
+    if (off <= tolerance) ms[variant] = Infinity;
     else if (variant === fallback) {
       throw new WeftError(`${gpu.info.description} computes ${key} wrongly with ${variant}: it is off by ${off}`);
     }

@@ -1,5 +1,20 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Gpu, matmul, productVariants, randomNormals, Scope, tensor, tune, WeftError } from "../mod.ts";
+import {
+  AdamW,
+  backward,
+  type Choice,
+  fill,
+  Gpt,
+  Gpu,
+  matmul,
+  productVariants,
+  randomNormals,
+  Scope,
+  selfAttention,
+  tensor,
+  tune,
+  WeftError,
+} from "../mod.ts";
 import { gpuTest } from "./_check_op.ts";
 
 const random = (gpu: Gpu, rows: number, columns: number, stream: number) =>
@@ -57,7 +72,7 @@ Deno.test("an answer changes which kernel runs, and not what it computes", async
 
 Deno.test("a kernel that computes wrongly cannot win, and stops the run where nothing else serves", async () => {
   const source = await Deno.readTextFile(new URL("../shaders/matmul_vector.wgsl", import.meta.url));
-  const broken = source.replaceAll("sum += a[at_a", "sum += 1.001 * a[at_a");
+  const broken = source.replaceAll("sum += f32(a[at_a", "sum += 1.001 * f32(a[at_a");
   using gpu = await Gpu.open({ shaders: { "matmul_vector.wgsl": broken } });
   const few = random(gpu, 20, 16, 1), one = random(gpu, 2, 16, 3), b = random(gpu, 16, 12, 2);
   const run = (a: typeof few) => () => {
@@ -68,6 +83,63 @@ Deno.test("a kernel that computes wrongly cannot win, and stops the run where no
   const [{ variant, ms }] = gpu.choices.answers.values();
   assertEquals([variant.startsWith("vector"), Object.keys(ms).some((name) => name === "vector")], [false, false]);
   await assertRejects(() => tune(gpu, run(one)), WeftError, "computes product NN 2×12×16 wrongly");
+});
+
+Deno.test("attention is chosen too, forward and backward compared with float64", async () => {
+  const source = await Deno.readTextFile(new URL("../shaders/attention_materialized.wgsl", import.meta.url));
+  const right = "factor(i) * d_kept[i] - sum", broken = source.replace(right, "1.1 * factor(i) * d_kept[i] - sum");
+  assertEquals(broken === source, false);
+  for (const [text, found] of [[source, true], [broken, false]] as const) {
+    using gpu = await Gpu.open({ shaders: { "attention_materialized.wgsl": text } });
+    for (const dtype of gpu.hasF16 ? ["f32", "f16"] as const : ["f32"] as const) {
+      const qkv = fill(gpu, [2, 10, 3 * 16], 0.1, { dtype });
+      const count = await tune(gpu, () => {
+        using _ = new Scope(gpu);
+        for (const causal of [true, false]) selfAttention(qkv, 2, { causal });
+      });
+      assertEquals(count, 2);
+    }
+    const times = [...gpu.choices.answers.values()].map(({ ms }) => Object.keys(ms));
+    assertEquals(times.every((names) => names.includes("materialized") === found && names.length >= 1), true);
+    assertEquals([...gpu.choices.answers.keys()][0], "attention causal 2×2×10×10×8");
+  }
+});
+
+Deno.test("with the same choices a run has the same bits on a device opened anew, with others it has not", async () => {
+  const run = async (answers?: ReadonlyMap<string, Choice>) => {
+    using gpu = await Gpu.open();
+    const model = new Gpt(gpu, { n_layer: 2, n_head: 2, n_embd: 64, block_size: 24, vocab_size: 65 }, { seed: 5 });
+    const optimizer = new AdamW(model.parameters()), ids = Int32Array.from({ length: 97 }, (_, i) => i * i % 65);
+    const step = () => {
+      using _ = new Scope(gpu, { grad: true });
+      const loss = model.loss(tensor(gpu, ids.slice(0, 96), [4, 24]), tensor(gpu, ids.slice(1), [4, 24]));
+      backward(loss);
+      return loss;
+    };
+    if (answers === undefined) {
+      await tune(gpu, () => {
+        step();
+        for (const p of model.parameters().values()) p.zeroGrad();
+      });
+    } else for (const [key, choice] of answers) gpu.choices.answers.set(key, choice);
+    for (let i = 0; i < 8; i++) {
+      step();
+      optimizer.step({ lr: 1e-2 });
+    }
+    const last: Float32Array[] = [];
+    for (const p of model.parameters().values()) last.push(await p.read());
+    return { last, answers: new Map(gpu.choices.answers) };
+  };
+  const first = await run();
+  assertEquals(first.answers.size >= 3, true, [...first.answers.keys()].join());
+  assertEquals((await run(first.answers)).last, first.last);
+  const others = [...first.answers].map(([key, { ms, variant }]) =>
+    [key, { ms, variant: Object.keys(ms).find((other) => other !== variant) ?? variant }] as const
+  );
+  assertEquals(
+    (await run(new Map(others))).last.every((values, i) => values.every((v, j) => v === first.last[i][j])),
+    false,
+  );
 });
 
 gpuTest("a rehearsal does nothing on the GPU, and says what it would dispatch", async (gpu) => {

@@ -2,16 +2,22 @@ import blocksSource from "../../shaders/attention_blocks.wgsl" with { type: "tex
 import commonSource from "../../shaders/attention_common.wgsl" with { type: "text" };
 import rowsSource from "../../shaders/attention_rows.wgsl" with { type: "text" };
 import tilesSource from "../../shaders/attention_tiles.wgsl" with { type: "text" };
+import type { Trial } from "../choices.ts";
 import type { Gpu } from "../gpu.ts";
+import type { DType } from "../host_tensor.ts";
 import { type Constants, defineShader, type Params } from "../kernel.ts";
 import { run } from "../run.ts";
 import { record } from "../scope.ts";
 import { pcg4d } from "../shader_parts.ts";
-import { expectShape, formatShape } from "../shape.ts";
-import { empty, type Tensor } from "../tensor.ts";
+import { expectShape, formatShape, stridesOf } from "../shape.ts";
+import { randomNormals } from "../random.ts";
+import { empty, readTensors, type Tensor, tensor } from "../tensor.ts";
+import { attentionInFloat64 } from "./attention_reference.ts";
 import { WeftError } from "../weft_error.ts";
 import { type DropoutOptions, dropoutParams } from "./dropout.ts";
+import { materializedBackward, materializedForward, type MaterializedOptions } from "./attention_materialized.ts";
 import { reshape, slice } from "./layout.ts";
+import { copyPart, stridedCopy } from "./strided_copy.ts";
 
 const common = defineShader("attention_common.wgsl", commonSource, [pcg4d]);
 const shaders = {
@@ -22,9 +28,10 @@ const shaders = {
 
 /**
  * The ways to compute attention: four queries per invocation, for CPUs (D a multiple of 4 up to 64); one query, with keys
- * and values in workgroup memory, for GPUs (D a multiple of 4 up to 128); one query and nothing else (any D).
+ * and values in workgroup memory, for GPUs (D a multiple of 4 up to 128); one query and nothing else (any D); matrix
+ * products, with the scores in memory.
  */
-export const attentionVariants = ["blocks", "tiles", "rows"] as const;
+export const attentionVariants = ["blocks", "tiles", "rows", "materialized"] as const;
 
 /** One of the ways to compute attention. */
 export type AttentionVariant = typeof attentionVariants[number];
@@ -51,21 +58,52 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   }
   const [B, H, Tq, D] = q.shape, Tk = k.shape.at(2) ?? 0;
   expectShape("attention", { k, v }, [B, H, Tk, D]);
+  const { o, gradients } = attend(
+    planAttention(q, options, { B, H, Tq, Tk, D }, sideBySide({ B, H, Tq, Tk, D })),
+    q,
+    k,
+    v,
+  );
+  return record(o, [q, k, v], gradients);
+}
+
+/** Sizes of attention: batches, heads, queries, keys, elements of a head. */
+type Sizes = Readonly<Record<"B" | "H" | "Tq" | "Tk" | "D", number>>;
+
+/** How (B, H, T, D) tensors lie in memory. */
+function sideBySide({ B, H, Tq, Tk, D }: Sizes): Layout {
   const strides = (T: number): Strides => ({ batch: H * T * D, head: T * D, token: D });
-  const plan = planAttention(q.gpu, options, { B, H, Tq, Tk, D }, {
-    q: strides(Tq),
-    kv: strides(Tk),
-    o: strides(Tq),
-    offsets: { q_offset: 0, k_offset: 0, v_offset: 0, dk_offset: 0, dv_offset: B * H * Tk * D },
-  });
-  const o = empty(q.gpu, q.shape, { dtype: q.dtype, label: "attention output" });
+  const offsets = { q_offset: 0, k_offset: 0, v_offset: 0, dk_offset: 0, dv_offset: B * H * Tk * D };
+  return { q: strides(Tq), kv: strides(Tk), o: strides(Tq), offsets };
+}
+
+/** Attention of tensors that lie side by side, and what gives their gradients. */
+function attend(
+  plan: AttentionPlan,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+): { o: Tensor; gradients: (dO: Tensor) => Tensor[] } {
+  const { gpu, dtype } = q, o = empty(gpu, q.shape, { dtype, label: "attention output" });
+  if (plan.variant === "materialized") {
+    const left = materializedForward({ q, k, v, o }, plan.materialized);
+    const gradients = (dO: Tensor): Tensor[] => {
+      const [dq, dk, dv] = [q, k, v].map(({ shape, label }) =>
+        empty(gpu, shape, { dtype, label: `gradient of ${label}` })
+      );
+      materializedBackward({ q, k, v, dO, dq, dk, dv }, left, plan.materialized);
+      return [dq, dk, dv];
+    };
+    return { o, gradients };
+  }
   const lse = forward(plan, { q, k, v, o });
-  return record(o, [q, k, v], (dO) => {
-    const dq = empty(q.gpu, q.shape, { dtype: q.dtype, label: "gradient of q" });
-    const dkv = empty(q.gpu, [2, ...k.shape], { dtype: q.dtype, label: "gradients of k and v" });
+  const gradients = (dO: Tensor): Tensor[] => {
+    const dq = empty(gpu, q.shape, { dtype, label: "gradient of q" });
+    const dkv = empty(gpu, [2, ...k.shape], { dtype, label: "gradients of k and v" });
     backward(plan, { q, k, v, o, lse, dO, dq, dkv });
     return [dq, reshape(slice(dkv, { end: 1 }), k.shape), reshape(slice(dkv, { start: 1 }), v.shape)];
-  });
+  };
+  return { o, gradients };
 }
 
 /**
@@ -86,17 +124,39 @@ export function selfAttention(qkv: Tensor, nHead: number, options: AttentionOpti
   }
   const C = width / 3, D = C / nHead;
   const packed = { batch: T * 3 * C, head: D, token: 3 * C };
-  const plan = planAttention(qkv.gpu, options, { B, H: nHead, Tq: T, Tk: T, D }, {
+  const plan = planAttention(qkv, options, { B, H: nHead, Tq: T, Tk: T, D }, {
     q: packed,
     kv: packed,
     o: { batch: T * C, head: D, token: C },
     offsets: { q_offset: 0, k_offset: C, v_offset: 2 * C, dk_offset: C, dv_offset: 2 * C },
   });
   const o = empty(qkv.gpu, [B, T, C], { dtype: qkv.dtype, label: "attention output" });
+  if (plan.variant === "materialized") return materializedSelfAttention(qkv, o, nHead, plan);
   const lse = forward(plan, { q: qkv, k: qkv, v: qkv, o });
   return record(o, [qkv], (dO) => {
     const dqkv = empty(qkv.gpu, qkv.shape, { dtype: qkv.dtype, label: "gradient of qkv" });
     backward(plan, { q: qkv, k: qkv, v: qkv, o, lse, dO, dq: dqkv, dkv: dqkv });
+    return [dqkv];
+  });
+}
+
+/** The same by matrix products: heads are moved apart before, and together after. */
+function materializedSelfAttention(qkv: Tensor, o: Tensor, H: number, { materialized }: AttentionPlan): Tensor {
+  const [B, T, C] = o.shape, D = C / H, shape = [B, H, T, D], { gpu, dtype } = qkv;
+  const heads = (x: Tensor, part: number, width: number) =>
+    stridedCopy("attention", x, shape, [T * width, D, width, 1], part * C);
+  const make = (label: string) => empty(gpu, shape, { dtype, label });
+  const [q, k, v] = [0, 1, 2].map((part) => heads(qkv, part, 3 * C));
+  const apart = make("attention output by heads"), left = materializedForward({ q, k, v, o: apart }, materialized);
+  const together = { shape, xStrides: stridesOf(shape), xOffset: 0 };
+  copyPart(apart, o, { ...together, outStrides: [T * C, D, C, 1], outOffset: 0 });
+  return record(o, [qkv], (gradient) => {
+    const dqkv = empty(gpu, qkv.shape, { dtype, label: "gradient of qkv" });
+    const dO = heads(gradient, 0, C), [dq, dk, dv] = ["q", "k", "v"].map((name) => make(`gradient of ${name}`));
+    materializedBackward({ q, k, v, dO, dq, dk, dv }, left, materialized);
+    [dq, dk, dv].forEach((d, part) =>
+      copyPart(d, dqkv, { ...together, outStrides: [T * 3 * C, D, 3 * C, 1], outOffset: part * C })
+    );
     return [dqkv];
   });
 }
@@ -108,30 +168,42 @@ interface Strides {
   readonly token: number;
 }
 
+/** How queries, keys and values, and outputs lie in memory; gradients lie as what they belong to, but for where they begin. */
+interface Layout {
+  readonly q: Strides;
+  readonly kv: Strides;
+  readonly o: Strides;
+  readonly offsets: Readonly<Record<string, number>>;
+}
+
 interface AttentionPlan {
   readonly variant: AttentionVariant;
   readonly params: Params;
   readonly constants: Constants;
   readonly heads: number;
+  readonly headDim: number;
   readonly Tq: number;
   readonly Tk: number;
   readonly lseShape: readonly number[];
+  /** For the variant of that name. */
+  readonly materialized: MaterializedOptions;
 }
 
 function planAttention(
-  gpu: Gpu,
+  { gpu, dtype }: Tensor,
   options: AttentionOptions,
-  { B, H, Tq, Tk, D }: Record<"B" | "H" | "Tq" | "Tk" | "D", number>,
-  { q, kv, o, offsets }: { q: Strides; kv: Strides; o: Strides; offsets: Record<string, number> },
+  sizes: Sizes,
+  { q, kv, o, offsets }: Layout,
 ): AttentionPlan {
+  const { B, H, Tq, Tk, D } = sizes;
   const { causal = true, scale = 1 / Math.sqrt(D) } = options;
   if (causal && Tq > Tk) {
     throw new WeftError(
       `Cannot run causal attention of ${Tq} queries over ${Tk} keys: the first would see none`,
     );
   }
-  const variant = variantFor(gpu, D, Math.max(Tq, Tk));
-  const VECTORS = Math.ceil(D / 4), CAUSAL = causal ? 1 : 0;
+  const variant = variantFor(gpu, dtype, sizes, causal);
+  const VECTORS = Math.ceil(D / 4), CAUSAL = causal ? 1 : 0, DROPOUT = options.dropout?.p ? 1 : 0;
   return {
     variant,
     params: {
@@ -145,21 +217,70 @@ function planAttention(
       scale,
       ...dropoutParams(options.dropout),
     },
-    constants: { VECTORS, CAUSAL, DROPOUT: options.dropout?.p ? 1 : 0, ...variant === "rows" ? { HEAD_DIM: D } : {} },
+    constants: { VECTORS, CAUSAL, DROPOUT },
+    headDim: D,
     heads: B * H,
     Tq,
     Tk,
     lseShape: [B, H, Tq],
+    materialized: { params: { scale, ...dropoutParams(options.dropout) }, constants: { CAUSAL, DROPOUT } },
   };
 }
 
-/** The variant that is forced, or suits the adapter, where the head dimension allows it. */
-function variantFor(gpu: Gpu, D: number, longest: number): AttentionVariant {
-  const asked = gpu.forced.attention ?? (gpu.isCpu ? "blocks" : "tiles");
-  if (D % 4 !== 0) return "rows";
-  // Beyond 64 llvmpipe compiles for half a minute, and what it makes is no faster.
-  if (asked === "blocks" && D <= 64 && blockRounds("backward_kv", D / 4) * longest <= gpu.loopLimit) return asked;
-  return asked === "tiles" && D <= 128 ? asked : "rows";
+/** The variant that is forced, was measured, or suits the adapter, where the head dimension allows it. */
+function variantFor(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean): AttentionVariant {
+  const { B, H, Tq, Tk, D } = sizes, longest = Math.max(Tq, Tk);
+  const possible = (variant: string): boolean => {
+    if (variant === "rows" || variant === "materialized") return true;
+    if (D % 4 !== 0) return false;
+    if (variant === "tiles") return D <= 128;
+    // Beyond 64 llvmpipe compiles for half a minute, and what it makes is no faster.
+    return D <= 64 && blockRounds("backward_kv", D / 4) * longest <= gpu.loopLimit;
+  };
+  const { attention: forced } = gpu.forced;
+  if (forced) return possible(forced) ? forced as AttentionVariant : "rows";
+  // Scores in memory are a candidate where they take no more of it than the gradients of queries, keys and values.
+  const fits = longest <= 6 * D && longest <= 1024;
+  // Above 48 llvmpipe compiles blocks for half a minute, to be slower than products.
+  const suits = !gpu.isCpu ? "tiles" : D > 48 && fits ? "materialized" : "blocks",
+    fallback = possible(suits) ? suits : "rows";
+  const candidates: AttentionVariant[] = [fallback];
+  if (!gpu.isCpu && fallback !== "rows") candidates.push("rows");
+  if (fits && fallback !== "materialized") candidates.push("materialized");
+  const key = `attention ${dtype === "f16" ? "f16 " : ""}${causal ? "causal " : ""}${B}×${H}×${Tq}×${Tk}×${D}`;
+  return gpu.choices.choose(key, fallback, candidates, () => attentionTrial(gpu, dtype, sizes, causal));
+}
+
+/** Forward and backward on random numbers, compared with float64 in the last head. */
+function attentionTrial(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean): Trial {
+  const { B, H, Tq, Tk, D } = sizes;
+  const [q, k, v, dO] = [Tq, Tk, Tk, Tq].map((T, stream) => {
+    const values = randomNormals(B * H * T * D, { seed: 1, stream });
+    const stored = dtype === "f16" ? new Float16Array(values) : values;
+    return { last: stored.slice(-T * D), tensor: tensor(gpu, stored, [B, H, T, D], { dtype }) };
+  });
+  return {
+    tolerance: dtype === "f16" ? 4e-3 : 1e-4,
+    run: (variant) => {
+      const plan = { ...planAttention(q.tensor, { causal }, sizes, sideBySide(sizes)), variant } as AttentionPlan;
+      const { o, gradients } = attend(plan, q.tensor, k.tensor, v.tensor), results = [o, ...gradients(dO.tensor)];
+      return {
+        read: async () => {
+          const parts = (await readTensors(results)).map(({ data }, i) => data.slice(-(i < 2 ? Tq : Tk) * D));
+          return Float32Array.from(parts.flatMap((part) => [...part]));
+        },
+      };
+    },
+    error: (result) => {
+      const expected = attentionInFloat64(q.last, k.last, v.last, dO.last, { Tq, Tk, D, causal });
+      let off = 0, size = 0;
+      expected.forEach((want, i) => {
+        off += (result[i] - want) ** 2;
+        size += want ** 2;
+      });
+      return Math.sqrt(off / size);
+    },
+  };
 }
 
 /** Writes `o` and returns the log-sum-exp of each query's scores. */
@@ -213,7 +334,13 @@ function launch(plan: AttentionPlan, entry: AttentionPass, tensors: Record<strin
     });
   } else {
     const rows = heads * tokens;
-    run(shaders.rows, entry, tensors, { threads: rows, flops, loops, params: { ...params, rows }, constants });
+    run(shaders.rows, entry, tensors, {
+      threads: rows,
+      flops,
+      loops,
+      params: { ...params, rows },
+      constants: { ...constants, HEAD_DIM: plan.headDim },
+    });
   }
 }
 
