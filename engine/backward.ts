@@ -63,6 +63,8 @@ class BackwardPass {
   #grads = new Map<Tensor, Tensor>();
   /** How many of those share a storage: `add` passes one gradient to both of its inputs. */
   #holders = new Map<Storage, number>();
+  /** Those that the operation at hand may add to. */
+  #offered = new Set<Tensor>();
 
   constructor(scope: Scope, kept: readonly Storage[]) {
     this.#scope = scope;
@@ -78,10 +80,12 @@ class BackwardPass {
       const dy = this.#grads.get(node.output);
       node.output.node = undefined;
       if (dy !== undefined) {
-        const inputGrads = node.backward(dy);
+        this.#offered.clear();
+        const inputGrads = node.backward(dy, this.#soFar);
         node.inputs.forEach((input, i) => {
           if (!input.requiresGrad) return;
           const grad = inputGrads[i];
+          if (grad !== undefined && this.#offered.has(grad)) return; // it was added to in place
           if (grad === undefined) {
             throw new Error(`the backward of ${node.output.label} leaves out input ${i}`);
           }
@@ -105,6 +109,14 @@ class BackwardPass {
       }
     }
   }
+
+  /** The gradient that a tensor has so far, if nothing else is the same memory. */
+  #soFar = (tensor: Tensor): Tensor | undefined => {
+    const grad = tensor.node === undefined ? undefined : this.#grads.get(tensor);
+    if (grad === undefined || this.#holders.get(grad.storage)! > 1) return undefined;
+    this.#offered.add(grad);
+    return grad;
+  };
 
   #set(tensor: Tensor, grad: Tensor): void {
     this.#grads.set(tensor, grad);

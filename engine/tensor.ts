@@ -4,8 +4,15 @@ import { bytesPerElement, type DType, type HostData, type HostTensor } from "./h
 import { formatShape, sizeOf } from "./shape.ts";
 import { WeftError } from "./weft_error.ts";
 
-/** How an operation gives its gradients back: from that of its output to those of its inputs, in their order. */
-export type BackwardFunction = (dy: Tensor) => readonly (Tensor | undefined)[];
+/**
+ * How an operation gives its gradients back: from that of its output to those of its inputs, in their order. `soFar` is the
+ * gradient that an intermediate input has from operations that came after, where there is one that may be changed: who adds to
+ * it in place returns it, and saves a pass over memory.
+ */
+export type BackwardFunction = (
+  dy: Tensor,
+  soFar: (input: Tensor) => Tensor | undefined,
+) => readonly (Tensor | undefined)[];
 
 /** One operation on the tape. */
 export interface TapeNode {

@@ -26,12 +26,13 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2f>;     // (rows) of (mean, rstd)
 @group(0) @binding(6) var<storage, read> statistics: array<vec2f>;      // stats, once they are computed
 @group(0) @binding(7) var<storage, read> dy: array<Real>;
-@group(0) @binding(8) var<storage, read_write> dx: array<Real>;
+@group(0) @binding(8) var<storage, read_write> dx: array<Real>;         // with ADD, what it holds is added to
 @group(0) @binding(9) var<storage, read_write> d_weight: array<f32>;    // (stretches, C)
 @group(0) @binding(10) var<storage, read_write> d_bias: array<f32>;     // (stretches, C)
 
 override CENTER: bool = true;  // layer norm; otherwise RMS norm
 override BIAS: bool = false;
+override ADD: bool = false;    // dx to what other operations gave
 
 // Of every step-th element of a row from the first-th on: its sum; the sum of squares beside the mean; (Σ g, Σ g n).
 fn sum_of(row: u32, first: u32, step: u32) -> f32 {
@@ -68,7 +69,9 @@ fn store_dx(row: u32, first: u32, step: u32, sums: vec2f) {
   let mean_gn = sums.y / f32(p.C);
   for (var c = first; c < p.C; c += step) {
     let n = (f32(x[row * p.C + c]) - s.x) * s.y;
-    dx[row * p.C + c] = Real(s.y * (f32(dy[row * p.C + c]) * weight[c] - mean_g - n * mean_gn));
+    var slope = s.y * (f32(dy[row * p.C + c]) * weight[c] - mean_g - n * mean_gn);
+    if (ADD) { slope += f32(dx[row * p.C + c]); }
+    dx[row * p.C + c] = Real(slope);
   }
 }
 

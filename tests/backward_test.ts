@@ -24,7 +24,7 @@ import {
   zeros,
 } from "../mod.ts";
 import type { Tensor } from "../mod.ts";
-import { gpuTest } from "./_check_op.ts";
+import { expectClose, gpuTest } from "./_check_op.ts";
 
 /** The gradient of each leaf of a loss that is computed in a scope of its own. */
 async function gradients(gpu: Gpu, leaves: Tensor[], loss: () => Tensor): Promise<number[][]> {
@@ -255,3 +255,34 @@ gpuTest("an operation may give one gradient to a leaf that is two of its inputs"
   assertEquals([...await x.grad!.read()], [2, 2]);
   x.zeroGrad();
 });
+
+gpuTest(
+  "a gradient that an operation adds to in place is counted once, and one that it returns as it is twice",
+  async (gpu) => {
+    const x = tensor(gpu, [1, 2, 4], [3], { requiresGrad: true }), one = tensor(gpu, [1, 1, 1]);
+    {
+      using _ = new Scope(gpu, { grad: true });
+      const y = scale(x, 1);
+      backward(sum(add(y, add(y, one)))); // both additions pass on the same tensor
+    }
+    assertEquals([...await x.grad!.read()], [2, 2, 2]);
+    x.zeroGrad();
+    const gradient = async (terms: (y: Tensor) => Tensor[]) => {
+      x.zeroGrad();
+      using _ = new Scope(gpu, { grad: true });
+      backward(sum(mul(terms(scale(x, 1)).reduce(add), tensor(gpu, [3, -1, 5]))));
+      return await x.grad!.read();
+    };
+    const norm = (y: Tensor) => layerNorm(y, one);
+    const alone = await gradient((y) => [norm(y)]);
+    // With the stream past the norm, behind it and before it, and through two norms.
+    const orders: [(y: Tensor) => Tensor[], number][] = [
+      [(y) => [norm(y), y], 1],
+      [(y) => [y, norm(y)], 1],
+      [(y) => [y, norm(y), norm(y)], 2],
+    ];
+    for (const [terms, norms] of orders) {
+      expectClose("sum", await gradient(terms), alone.map((v, i) => norms * v + [3, -1, 5][i]), 1e-6);
+    }
+  },
+);

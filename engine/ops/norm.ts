@@ -45,10 +45,15 @@ function normalize(
   const stats = empty(gpu, [rows, 2], { label: `statistics of ${op}` });
   const { entry, launch } = byRow(gpu, "forward", rows, 3 * C);
   run(shader, entry, { x, weight, bias: bias ?? weight, y, stats }, { ...launch, params, constants });
-  return record(y, bias ? [x, weight, bias] : [x, weight], (dy) => {
-    const dx = empty(gpu, x.shape, { dtype: x.dtype, label: `gradient of ${op}` });
+  return record(y, bias ? [x, weight, bias] : [x, weight], (dy, soFar) => {
+    // Behind a norm the residual stream goes past it, and its gradient has come already.
+    const present = soFar(x), dx = present ?? empty(gpu, x.shape, { dtype: x.dtype, label: `gradient of ${op}` });
     const { entry, launch } = byRow(gpu, "backward", rows, 2 * C);
-    run(shader, entry, { x, weight, statistics: stats, dy, dx }, { ...launch, params, constants });
+    run(shader, entry, { x, weight, statistics: stats, dy, dx }, {
+      ...launch,
+      params,
+      constants: { ...constants, ADD: present ? 1 : 0 },
+    });
     const d_weight = empty(gpu, [stretches, C], { label: `partial weight gradient of ${op}` });
     const d_bias = empty(gpu, [stretches, C], { label: `partial bias gradient of ${op}` });
     const tensors = { x, statistics: stats, dy, d_weight, d_bias };

@@ -65,12 +65,13 @@ export interface Product {
 }
 
 /**
- * The ways to compute a product: register tiles, with operands copied first where vec4s cannot run along their rows or
- * not; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup memory of 64 or 128 each
+ * The ways to compute a product: register tiles, with none, the second or both operands copied first where vec4s cannot run
+ * along their rows; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup memory of 64 or 128 each
  * way, with the sum over k in one part or several, which are added in a second pass.
  */
 export const productVariants = [
   "registers",
+  "registers, b copied",
   "registers, copied",
   "vector",
   "vector, shared",
@@ -99,8 +100,8 @@ export function product(c: Tensor, spec: Product, epilogue: Epilogue = {}): void
 
 function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: ProductVariant, K_last = spec.K): void {
   const { M, N, K, batch } = spec, { gpu } = c;
-  const copied = variant === "registers, copied";
-  const a = copied ? kMajor(spec.a, M, K) : spec.a, b = copied ? kMajor(spec.b, N, K) : spec.b;
+  const a = variant === "registers, copied" ? kMajor(spec.a, M, K) : spec.a;
+  const b = variant.endsWith("copied") ? kMajor(spec.b, N, K) : spec.b;
   const { bias, gelu, pre, residual, dropout } = epilogue;
   const tensors = {
     ...{ a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor, c },
@@ -135,7 +136,7 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   };
   const aVec4 = isVec4(a, a.step, a.k, M), bVec4 = isVec4(b, b.step, b.k, N);
   const aAlongK = isVec4(a, a.k, a.step, K), bAlongK = isVec4(b, b.k, b.step, K);
-  if (variant === "registers" || copied) {
+  if (variant.startsWith("registers")) {
     start([32, 128], registers, "main", { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, {}, K);
   } else if (variant === "vector" || variant === "vector, shared") {
     const shared = variant === "vector, shared", LANES = shared ? 16 : gpu.isCpu ? 8 : 64;
@@ -190,7 +191,10 @@ function variantOf(gpu: Gpu, spec: Product): ProductVariant {
     fallback = M < 8 ? "vector" : "registers";
     candidates = M < 32 ? ["vector", "registers"] : ["registers"];
     const rows = Math.min(a.k === 1 ? N : Infinity, b.k === 1 ? M : Infinity); // what a copy serves
-    if (rows < Infinity && rows >= 64 && (canCopy(a, M, K) || canCopy(b, N, K))) candidates.push("registers, copied");
+    if (rows < Infinity && rows >= 64) {
+      if (canCopy(b, N, K)) candidates.push("registers, b copied");
+      if (canCopy(a, M, K)) candidates.push("registers, copied");
+    }
     if (M >= 256 && rows >= 256 && rows < Infinity && batch === 1) fallback = "registers, copied";
   } else {
     fallback = M < 8 ? "vector, shared" : `workgroup ${M > 64 ? 2 : 1}×${N > 64 ? 2 : 1}`;
