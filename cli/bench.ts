@@ -122,7 +122,7 @@ interface Candidate {
 }
 
 function casesOf(gpu: Gpu, peaks: Peaks, section: string): Candidate[] {
-  const limit = gpu.device.limits.maxStorageBufferBindingSize;
+  const limit = gpu.bindingLimit;
   const candidate = (name: string, flops: number, largest: number, make: () => BenchCase): Candidate => ({
     estimate: () => ({ name, bound: largest > limit ? Infinity : flops / peaks.flops }),
     make,
@@ -149,7 +149,7 @@ function casesOf(gpu: Gpu, peaks: Peaks, section: string): Candidate[] {
   }
   return stepConfigs.map((config) => {
     const { n_layer: L, n_embd: C, block_size: T, vocab_size: V } = config.model;
-    const perToken = 12 * L * C * C + V * C, largest = 4 * Math.max(V * C, config.batchSize * T * Math.max(V, 4 * C));
+    const perToken = 12 * L * C * C + V * C, largest = 4 * config.batchSize * T * 4 * C;
     return section === "step"
       ? candidate(
         `${config.name}, batch ${config.batchSize}`,
@@ -160,7 +160,7 @@ function casesOf(gpu: Gpu, peaks: Peaks, section: string): Candidate[] {
       : candidate(
         `${config.name}, ${T / 4} tokens`,
         2 * (T / 4) * (3 / 8 * T) * perToken,
-        4 * V * C,
+        0,
         () => generateCase(gpu, peaks, config),
       );
   });

@@ -56,11 +56,10 @@ export class BufferPool {
   /**
    * Lends a buffer of at least `bytes` bytes. `label` describes the tensor in messages.
    *
-   * @throws {WeftError} when the device cannot bind a buffer of that size.
+   * @throws {WeftError} when the device has no buffers of that size.
    */
   take(bytes: number, label: string): Storage {
-    const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
-    const limit = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / 16) * 16; // whole vec4s
+    const limit = Math.floor(this.#device.limits.maxBufferSize / 16) * 16; // whole vec4s
     if (bytes > limit) {
       throw new WeftError(
         `Cannot allocate ${label}: it needs ${formatBytes(bytes)} in one buffer and this adapter allows ` +

@@ -58,6 +58,8 @@ export class Gpu implements Disposable {
   forced: ForcedVariants = {};
   /** Whether tensors can be f16: the adapter has it, and the self-test found that it converts as it should. */
   hasF16 = false;
+  /** Bytes that one binding can have: tensors may be larger, where their operations go over them in parts. */
+  bindingLimit: number;
   /** Owner of what is allocated now: the innermost open scope. Without one, storage stays until the GPU closes. */
   owner: StorageOwner | undefined;
   #failures: Error[] = [];
@@ -70,6 +72,8 @@ export class Gpu implements Disposable {
   ) {
     this.device = device;
     this.info = adapter.info;
+    const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+    this.bindingLimit = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / 256) * 256;
     const check = (pending: Promise<void>) => this.#watch(pending);
     this.pool = new BufferPool(device, check);
     this.recorder = new Recorder(device);
@@ -138,6 +142,7 @@ export class Gpu implements Disposable {
   static dry(like: Gpu): Gpu {
     const dry = new Gpu(like, dryDevice(like.device), {});
     dry.hasF16 = like.hasF16;
+    dry.bindingLimit = like.bindingLimit;
     for (const [key, choice] of like.choices.answers) dry.choices.answers.set(key, choice);
     return dry;
   }

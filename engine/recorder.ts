@@ -22,6 +22,14 @@ export interface Dispatch {
   readonly bytes: number;
 }
 
+/** A part of a buffer, in bytes. */
+export interface Range {
+  /** Where it begins. */
+  readonly offset: number;
+  /** How long it is. */
+  readonly bytes: number;
+}
+
 const ringBytes = 1 << 20;
 const queryCapacity = 4096; // the most that WebGPU allows in one query set
 
@@ -57,19 +65,25 @@ export class Recorder {
     });
   }
 
-  /** Appends a dispatch of `grid` workgroups. */
-  dispatch(kernel: Kernel, storages: readonly Storage[], params: Params, grid: readonly number[]): void {
+  /** Appends a dispatch of `grid` workgroups. `ranges` holds the parts of the storages that are bound, where not all is. */
+  dispatch(
+    kernel: Kernel,
+    storages: readonly Storage[],
+    ranges: readonly (Range | undefined)[],
+    params: Params,
+    grid: readonly number[],
+  ): void {
     if (this.#ringUsed + kernel.paramsBytes + this.#alignment > ringBytes) this.submit();
     if (this.#profile && this.#profile.labels.length * 2 === queryCapacity) this.submit();
     const pass = this.#openPass(kernel.label);
     pass.setPipeline(kernel.pipeline);
     const offset = this.#ringUsed;
     if (kernel.uniformIndex === undefined) {
-      pass.setBindGroup(0, this.#bindGroup(kernel, storages));
+      pass.setBindGroup(0, this.#bindGroup(kernel, storages, ranges));
     } else {
       kernel.writeParams(this.#ringView, offset, params);
       this.#ringUsed = offset + Math.ceil(kernel.paramsBytes / this.#alignment) * this.#alignment;
-      pass.setBindGroup(0, this.#bindGroup(kernel, storages), [offset]);
+      pass.setBindGroup(0, this.#bindGroup(kernel, storages, ranges), [offset]);
     }
     pass.dispatchWorkgroups(grid[0], grid[1] ?? 1, grid[2] ?? 1);
     for (const storage of storages) storage.usedIn = this.submission;
@@ -152,14 +166,18 @@ export class Recorder {
     this.#pass = undefined;
   }
 
-  #bindGroup(kernel: Kernel, storages: readonly Storage[]): GPUBindGroup {
+  #bindGroup(kernel: Kernel, storages: readonly Storage[], ranges: readonly (Range | undefined)[]): GPUBindGroup {
     let key = "" + kernel.id;
-    for (const storage of storages) key += "," + storage.id;
+    for (let i = 0; i < storages.length; i++) {
+      key += "," + storages[i].id;
+      const range = ranges[i];
+      if (range !== undefined) key += "@" + range.offset + ":" + range.bytes;
+    }
     let group = this.#bindGroups.get(key);
     if (group === undefined) {
       const entries: GPUBindGroupEntry[] = storages.map((storage, i) => ({
         binding: kernel.storageIndices[i],
-        resource: { buffer: storage.buffer },
+        resource: { buffer: storage.buffer, offset: ranges[i]?.offset ?? 0, size: ranges[i]?.bytes },
       }));
       if (kernel.uniformIndex !== undefined) {
         const resource = { buffer: this.#ring, offset: 0, size: kernel.paramsBytes };

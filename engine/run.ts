@@ -1,4 +1,6 @@
-import type { Storage } from "./buffer_pool.ts";
+import { formatBytes, type Storage } from "./buffer_pool.ts";
+import type { Range } from "./recorder.ts";
+import { formatShape } from "./shape.ts";
 import type { Constants, Params, Shader } from "./kernel.ts";
 import { bytesPerElement } from "./host_tensor.ts";
 import type { Tensor } from "./tensor.ts";
@@ -27,8 +29,8 @@ export interface Launch {
  *
  * A kernel finds its index as `id.x + id.y * (groups.x * WORKGROUP_SIZE)` and returns at once beyond the end.
  *
- * @throws {WeftError} when a name does not exist, when a tensor that is written is bound twice, or when the adapter's
- * limit of loops is passed.
+ * @throws {WeftError} when a name does not exist, when a tensor that is written is bound twice, when one is larger than a
+ * binding, or when the adapter's limit of loops is passed.
  */
 export function run(
   shader: Shader,
@@ -40,8 +42,11 @@ export function run(
   const { gpu } = tensors[names[0]];
   const halves = names.map((name) => tensors[name].dtype === "f16");
   const kernel = gpu.kernels.get(shader, entry, names, launch.constants, halves);
-  const storages: Storage[] = [];
-  for (const name of names) storages.push(tensors[name].storage);
+  const storages: Storage[] = [], ranges: (Range | undefined)[] = [];
+  for (const name of names) {
+    storages.push(tensors[name].storage);
+    ranges.push(rangeOf(kernel.label, name, tensors[name]));
+  }
   for (let i = 0; i < storages.length; i++) {
     for (let j = i + 1; j < storages.length; j++) {
       if (storages[i] === storages[j] && (kernel.writable[i] || kernel.writable[j])) {
@@ -69,7 +74,22 @@ export function run(
     launch.workgroups ?? Math.ceil(launch.threads! / kernel.workgroupSize),
     gpu.device.limits.maxComputeWorkgroupsPerDimension,
   );
-  if (grid.every((count) => count > 0)) gpu.recorder.dispatch(kernel, storages, launch.params ?? {}, grid);
+  if (grid.every((count) => count > 0)) gpu.recorder.dispatch(kernel, storages, ranges, launch.params ?? {}, grid);
+}
+
+/** The part of its memory that a tensor takes, where it is not all of it, or all of it cannot be bound. */
+function rangeOf(label: string, name: string, { gpu, storage, offset, size, dtype, shape }: Tensor): Range | undefined {
+  if (offset === 0 && storage.bytes <= gpu.bindingLimit) return undefined;
+  const element = bytesPerElement(dtype), bytes = Math.ceil(size * element / 16) * 16;
+  if (bytes > gpu.bindingLimit) {
+    throw new WeftError(
+      `Cannot run ${label} as ${name} ${formatShape(shape)} needs ${
+        formatBytes(bytes)
+      } in one binding and this adapter ` +
+        `allows ${formatBytes(gpu.bindingLimit)}: make it ${(bytes / gpu.bindingLimit).toFixed(1)} times smaller`,
+    );
+  }
+  return { offset: offset * element, bytes };
 }
 
 /** Workgroups as a grid of at most `limit` in each dimension, wasting fewer than one row. */

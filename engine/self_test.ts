@@ -38,14 +38,14 @@ export interface SelfTestTarget {
 export async function selfTest(gpu: SelfTestTarget): Promise<boolean> {
   const lanes = 64;
   const out = gpu.pool.take(lanes * 16, "self-test");
-  gpu.recorder.dispatch(gpu.kernels.get(shader, "main", ["out"]), [out], {}, [1]);
+  gpu.recorder.dispatch(gpu.kernels.get(shader, "main", ["out"]), [out], [], {}, [1]);
   const f32 = gpu.pool.take(casts.length * 4, "self-test of f16"),
     f16 = gpu.pool.take(casts.length * 2, "self-test of f16");
   const converts = gpu.device.features.has("shader-f16");
   if (converts) {
     gpu.device.queue.writeBuffer(f32.buffer, 0, new Float32Array(casts.map(([from]) => from)));
     const kernel = gpu.kernels.get(castShader, "main", ["x", "out"], {}, [false, true]);
-    gpu.recorder.dispatch(kernel, [f32, f16], { size: casts.length }, [1]);
+    gpu.recorder.dispatch(kernel, [f32, f16], [], { size: casts.length }, [1]);
   }
   const parts = [{ storage: out, bytes: lanes * 16 }, { storage: f16, bytes: casts.length * 2 }];
   const [bytes, halves] = await gpu.readStorages(parts);

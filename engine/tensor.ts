@@ -34,6 +34,8 @@ export interface TensorOptions {
   readonly requiresGrad?: boolean;
   /** Name in messages. */
   readonly label?: string;
+  /** Where its elements begin in its memory, for a tensor that is a part of another. Default: 0. */
+  readonly offset?: number;
 }
 
 /**
@@ -51,6 +53,8 @@ export class Tensor {
   readonly size: number;
   /** Name in messages. */
   readonly label: string;
+  /** Where its elements begin in its memory: 0, but for a part of another tensor. */
+  readonly offset: number;
   /** Whether a gradient flows to it. */
   requiresGrad: boolean;
   /** Its gradient, on a leaf after `backward`; until `zeroGrad`, further ones are added. */
@@ -67,6 +71,7 @@ export class Tensor {
     this.size = sizeOf(shape);
     this.dtype = options.dtype ?? "f32";
     this.label = options.label ?? "tensor";
+    this.offset = options.offset ?? 0;
     this.requiresGrad = options.requiresGrad ?? false;
     this.#storage = storage;
     this.#generation = storage.generation;
@@ -121,7 +126,7 @@ export class Tensor {
   }
 }
 
-/** Reads several tensors with one wait. */
+/** Reads several tensors with one wait; not parts of others. */
 export async function readTensors(tensors: readonly Tensor[]): Promise<HostTensor[]> {
   if (tensors.length === 0) return [];
   const parts = tensors.map(({ storage, size, dtype }) => ({ storage, bytes: size * bytesPerElement(dtype) }));

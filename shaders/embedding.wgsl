@@ -8,6 +8,8 @@ struct Params {
   N: u32,
   V: u32,
   C: u32,
+  first: u32,  // the rows of weight and d_weight that are bound: `count` from `first` on
+  count: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -24,7 +26,8 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let i = id.x + id.y * (groups.x * 64u);
   if (i >= p.N * p.C) { return; }
   let row = ids[i / p.C];
-  if (row < p.V) { y[i] = weight[row * p.C + i % p.C]; } else { y[i] = bitcast<f32>(0x7fc00000u | (p.V & 1u)); }
+  if (row - p.first < p.count) { y[i] = weight[(row - p.first) * p.C + i % p.C]; }
+  else if (row >= p.V) { y[i] = bitcast<f32>(0x7fc00000u | (p.V & 1u)); }
 }
 
 @compute @workgroup_size(64)
@@ -46,11 +49,11 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let c = i % p.C;
   var place = i / p.C;
   let row = ids[place];
-  if (chains[place].y == 0u || row >= p.V) { return; }
+  if (chains[place].y == 0u || row - p.first >= p.count) { return; }
   var sum = 0.0;
   while (place < p.N) {
     sum += dy[place * p.C + c];
     place = chains[place].x;
   }
-  d_weight[row * p.C + c] = sum;
+  d_weight[(row - p.first) * p.C + c] = sum;
 }

@@ -2,6 +2,7 @@ import source from "../shaders/adamw.wgsl" with { type: "text" };
 import { defineShader } from "../engine/kernel.ts";
 import { reshape, slice } from "../engine/ops/layout.ts";
 import { scale } from "../engine/ops/unary.ts";
+import { inParts, stretchesOf } from "../engine/parts.ts";
 import { run } from "../engine/run.ts";
 import { Scope } from "../engine/scope.ts";
 import { empty, type Tensor, tensor, zeros } from "../engine/tensor.ts";
@@ -80,6 +81,7 @@ export class AdamW {
   #options: Required<AdamWOptions>;
   #moments: Map<string, { m: Tensor; v: Tensor }>;
   #lanes: number[];
+  #partials: number;
   #spans: Tensor;
 
   /** An optimizer for these parameters, with its two moments at zero. */
@@ -96,7 +98,11 @@ export class AdamW {
     }]));
     this.#lanes = [...parameters.values()].map(({ size }) => Math.min(8192, Math.max(64, Math.ceil(size / 256))));
     let end = 0;
-    const spans = this.#lanes.flatMap((lanes) => [end, end += lanes]);
+    const spans = [...parameters.values()].flatMap(({ gpu, size }, i) => [
+      end,
+      end += this.#lanes[i] * stretchesOf(gpu, "f32", size).length,
+    ]);
+    this.#partials = end;
     this.#spans = tensor(first.gpu, new Uint32Array(spans), [this.#lanes.length, 2], {
       label: "spans of partial norms",
     });
@@ -144,9 +150,11 @@ export class AdamW {
     for (const [name, p] of this.parameters) {
       const { m, v } = this.#moments.get(name)!;
       const decay = p.shape.length >= 2 ? weightDecay : 0;
-      run(shader, "update", { g: p.grad!, p, m, v, norm_and_scale: this.lastStep }, {
-        threads: Math.ceil(p.size / 4),
-        params: { ...common, size: p.size, first: 0, lanes: 0, tensor: 0, shrink: lr * decay },
+      inParts({ g: p.grad!, p, m, v }, (parts, size) => {
+        run(shader, "update", { ...parts, norm_and_scale: this.lastStep }, {
+          threads: Math.ceil(size / 4),
+          params: { ...common, size, first: 0, lanes: 0, tensor: 0, shrink: lr * decay },
+        });
       });
     }
     for (const p of this.parameters.values()) p.zeroGrad();
@@ -155,25 +163,25 @@ export class AdamW {
   #measureNorm(common: Record<string, number>): void {
     const { gpu } = this.lastStep;
     using _ = new Scope(gpu);
-    const partial = empty(gpu, [this.#lanes.reduce((sum, lanes) => sum + lanes, 0)], {
-      label: "partial norms",
-    });
+    const partial = empty(gpu, [this.#partials], { label: "partial norms" });
     const total = empty(gpu, [this.parameters.size], { label: "squared norms" });
     let first = 0, index = 0;
-    for (const [name, { grad, size }] of this.parameters) {
+    for (const [name, { grad }] of this.parameters) {
       if (grad === undefined) {
         throw new WeftError(`Cannot take a step: ${name} has no gradient; call backward before`);
       }
       const lanes = this.#lanes[index];
-      const params = { ...common, size, first, lanes, tensor: index, shrink: 0 };
-      run(shader, "sum_squares", { g: grad, partial }, { threads: lanes, params });
-      first += lanes;
+      inParts({ g: grad }, ({ g }, size) => {
+        const params = { ...common, size, first, lanes, tensor: index, shrink: 0 };
+        run(shader, "sum_squares", { g, partial }, { threads: lanes, params });
+        first += lanes;
+      });
       index++;
     }
     const params = { ...common, size: 0, first: 0, lanes: 0, tensor: index, shrink: 0 };
     run(shader, "total_squares", { partials: partial, spans: this.#spans, total }, {
       threads: index,
-      loops: Math.max(...this.#lanes),
+      loops: this.#partials,
       params,
     });
     const { growthInterval } = this.#options;

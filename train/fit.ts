@@ -26,10 +26,11 @@ export interface FitOptions {
  */
 export function checkFit(gpu: Gpu, config: GptConfig, options: FitOptions): void {
   const { batchSize, memory } = options;
-  const limit = Math.min(gpu.device.limits.maxStorageBufferBindingSize, gpu.device.limits.maxBufferSize);
+  // The token embedding alone is gone over in parts.
+  const limit = gpu.bindingLimit, largest = gpu.device.limits.maxBufferSize;
   const { n_embd: C, block_size: T } = config;
   for (const [name, shape] of gptParameterShapes(config)) {
-    const bytes = 4 * sizeOf(shape);
+    const bytes = 4 * sizeOf(shape), limit = name === "wte.weight" ? largest : gpu.bindingLimit;
     if (bytes > limit) {
       throw new WeftError(
         `${name} ${formatShape(shape)} needs ${formatBytes(bytes)} in one buffer and this adapter allows ` +

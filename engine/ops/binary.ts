@@ -1,5 +1,6 @@
 import source from "../../shaders/binary.wgsl" with { type: "text" };
 import { defineShader } from "../kernel.ts";
+import { inParts } from "../parts.ts";
 import { run } from "../run.ts";
 import { record } from "../scope.ts";
 import { broadcastShapes, sameShape, sizeOf, stridesOf } from "../shape.ts";
@@ -43,9 +44,8 @@ export function div(a: Tensor, b: Tensor): Tensor {
 
 /** Adds `x` to `target` in place. Only gradients are changed in place, so it is not recorded. */
 export function accumulate(target: Tensor, x: Tensor): void {
-  run(shader, "accumulate", { a: x, out: target }, {
-    threads: Math.ceil(target.size / 4),
-    params: { size: target.size, ...flat },
+  inParts({ a: x, out: target }, (parts, size) => {
+    run(shader, "accumulate", parts, { threads: Math.ceil(size / 4), params: { size, ...flat } });
   });
 }
 

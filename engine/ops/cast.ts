@@ -1,3 +1,4 @@
+import { inParts } from "../parts.ts";
 import { run } from "../run.ts";
 import { record } from "../scope.ts";
 import { castShader } from "../shader_parts.ts";
@@ -31,7 +32,9 @@ export function cast(x: Tensor, dtype: "f32" | "f16"): Tensor {
     );
   }
   const out = empty(x.gpu, x.shape, { dtype, label: x.label });
-  run(castShader, "main", { x, out }, { threads: Math.ceil(x.size / 4), params: { size: x.size } });
+  inParts({ x, out }, (parts, size) => {
+    run(castShader, "main", parts, { threads: Math.ceil(size / 4), params: { size } });
+  });
   const own = x.dtype;
   return record(out, [x], (dy) => [cast(dy, own)]);
 }

@@ -2,6 +2,7 @@ import source from "../../shaders/copy.wgsl" with { type: "text" };
 import type { Gpu } from "../gpu.ts";
 import { defineShader } from "../kernel.ts";
 import { bytesPerElement } from "../host_tensor.ts";
+import { inParts } from "../parts.ts";
 import { type Launch, run } from "../run.ts";
 import { record } from "../scope.ts";
 import { empty, Tensor, type TensorOptions } from "../tensor.ts";
@@ -12,7 +13,7 @@ const shader = defineShader("copy.wgsl", source);
 export function fill(gpu: Gpu, shape: readonly number[], value: number, options: TensorOptions = {}): Tensor {
   const out = empty(gpu, shape, options), half = new Uint16Array(new Float16Array([value]).buffer)[0];
   const bits = out.dtype === "f16" ? half * 0x10001 : new Uint32Array(new Float32Array([value]).buffer)[0];
-  run(shader, "fill", { out }, launch(out, bits));
+  inParts({ out }, (parts) => run(shader, "fill", parts, launch(parts.out, bits)));
   return out;
 }
 
@@ -25,7 +26,7 @@ export function copy(x: Tensor): Tensor {
 
 /** Overwrites `target` with the elements of `x`, which has as many. Not recorded. */
 export function copyInto(target: Tensor, x: Tensor): void {
-  run(shader, "copy", { x, out: target }, launch(x, 0));
+  inParts({ x, out: target }, (parts) => run(shader, "copy", parts, launch(parts.x, 0)));
 }
 
 /** Whole vectors of 16 bytes, one for each invocation. */

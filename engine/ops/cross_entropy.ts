@@ -1,6 +1,7 @@
 import source from "../../shaders/cross_entropy.wgsl" with { type: "text" };
 import { defineShader } from "../kernel.ts";
 import { byRow, rowLanes } from "../row_lanes.ts";
+import { inParts } from "../parts.ts";
 import { run } from "../run.ts";
 import { record, recording, Scope } from "../scope.ts";
 import { formatShape, sameShape } from "../shape.ts";
@@ -73,7 +74,7 @@ export function linearCrossEntropy(
         `weight must be (V, ${C})`,
     );
   }
-  const limit = gpu.device.limits.maxStorageBufferBindingSize / 4;
+  const limit = gpu.bindingLimit / 4;
   const most = Math.max(1, Math.floor(Math.min(1 << 24, limit) / V)), chunk = Math.min(rows, options.chunk ?? most);
   const params = { rows, C: V, ignore_index: options.ignoreIndex ?? -100, first: 0, size: 0 };
   const lse = empty(gpu, [rows], { label: "log-sum-exp of logits" });
@@ -114,9 +115,11 @@ export function linearCrossEntropy(
   return record(loss, [x, weight, targets], (dloss) => {
     const rescale = (gradient: Tensor | undefined): Tensor | undefined => {
       if (gradient === undefined) return undefined;
-      const { size, shape, label, dtype } = gradient, out = empty(gpu, shape, { dtype, label });
-      const tensors = { x: gradient, d_loss: dloss, loss_and_count: meanAndCount, out };
-      run(shader, "rescale", tensors, { threads: size, params: { ...params, size } });
+      const { shape, label, dtype } = gradient, out = empty(gpu, shape, { dtype, label });
+      inParts({ x: gradient, out }, (parts, size) => {
+        const tensors = { ...parts, d_loss: dloss, loss_and_count: meanAndCount };
+        run(shader, "rescale", tensors, { threads: size, params: { ...params, size } });
+      });
       return out;
     };
     return [rescale(dx), rescale(dw), undefined];

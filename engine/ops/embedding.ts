@@ -1,5 +1,6 @@
 import source from "../../shaders/embedding.wgsl" with { type: "text" };
 import { defineShader } from "../kernel.ts";
+import { partOf, stretchesOf } from "../parts.ts";
 import { run } from "../run.ts";
 import { record } from "../scope.ts";
 import { formatShape } from "../shape.ts";
@@ -23,14 +24,22 @@ export function embedding(weight: Tensor, ids: Tensor): Tensor {
     );
   }
   const [V, C] = weight.shape, N = ids.size;
-  const params = { N, V, C };
+  const whole = { N, V, C, first: 0, count: V };
+  const inRows = (table: Tensor, run: (part: Tensor, params: typeof whole) => void): void => {
+    const stretches = stretchesOf(weight.gpu, table.dtype, V, C);
+    for (const { first, count } of stretches) {
+      run(stretches.length === 1 ? table : partOf(table, first * C, [count, C]), { ...whole, first, count });
+    }
+  };
   const y = empty(weight.gpu, [...ids.shape, C], { label: "embedding output" });
-  run(shader, "forward", { weight, ids, y }, { threads: N * C, params });
+  inRows(weight, (part, params) => run(shader, "forward", { weight: part, ids, y }, { threads: N * C, params }));
   return record(y, [weight, ids], (dy) => {
     const links = empty(weight.gpu, [N, 2], { dtype: "u32", label: "places of ids" });
-    run(shader, "link", { ids, links }, { threads: N, loops: N, params });
+    run(shader, "link", { ids, links }, { threads: N, loops: N, params: whole });
     const dweight = fill(weight.gpu, weight.shape, 0, { label: "gradient of embedding" });
-    run(shader, "backward", { ids, chains: links, dy, d_weight: dweight }, { threads: N * C, loops: N, params });
+    inRows(dweight, (part, params) => {
+      run(shader, "backward", { ids, chains: links, dy, d_weight: part }, { threads: N * C, loops: N, params });
+    });
     return [dweight, undefined];
   });
 }

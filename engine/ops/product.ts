@@ -5,12 +5,16 @@ import workgroupSource from "../../shaders/matmul_workgroup.wgsl" with { type: "
 import type { Trial } from "../choices.ts";
 import type { Gpu } from "../gpu.ts";
 import { type Constants, defineShader, type Params } from "../kernel.ts";
+import { bytesPerElement } from "../host_tensor.ts";
+import { partOf, stretchesOf } from "../parts.ts";
 import { run } from "../run.ts";
 import { epilogue as epilogueShader } from "../shader_parts.ts";
 import { Scope } from "../scope.ts";
 import { empty, type Tensor, tensor } from "../tensor.ts";
 
+import { accumulate } from "./binary.ts";
 import { sumInto } from "./reduce.ts";
+import { copyPart } from "./strided_copy.ts";
 
 const registers = defineShader("matmul_registers.wgsl", registersSource, [epilogueShader]);
 const vector = defineShader("matmul_vector.wgsl", vectorSource, [epilogueShader]);
@@ -21,6 +25,8 @@ const transpose = defineShader("transpose.wgsl", transposeSource);
 export interface Operand {
   /** The memory. */
   readonly tensor: Tensor;
+  /** Where the first element lies. Default: 0. */
+  readonly offset?: number;
   /** Step from one row of `a`, or column of `b`, to the next. */
   readonly step: number;
   /** Step from one k to the next. */
@@ -93,6 +99,7 @@ export type ProductVariant = typeof productVariants[number];
  */
 export function product(c: Tensor, spec: Product, epilogue: Epilogue = {}): void {
   using _ = new Scope(c.gpu); // copies and parts die here, not with the activations
+  if (splitToFit(c, spec)) return;
   const variant = variantOf(c.gpu, spec), parts = Number(/(\d+) parts/.exec(variant)?.[1] ?? 1);
   if (parts > 1) return splitProduct(c, spec, epilogue, variant, parts);
   dispatch(c, spec, epilogue, variant);
@@ -114,7 +121,8 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
     ...{ RESIDUAL: residual ? 1 : 0, DROPOUT: dropout ? 1 : 0 },
   };
   const params = {
-    ...{ M, N, K, a_offset: 0, a_batch: a.batch, a_m: a.step, a_k: a.k, b_offset: 0, b_batch: b.batch },
+    ...{ M, N, K, a_offset: a.offset ?? 0, a_batch: a.batch, a_m: a.step, a_k: a.k },
+    ...{ b_offset: b.offset ?? 0, b_batch: b.batch },
     ...{ b_n: b.step, b_k: b.k, ...dropout ?? { drop: 0, seed: 0, seed_high: 0, counter: 0 } },
   };
   const start = (
@@ -165,6 +173,46 @@ function splitProduct(c: Tensor, spec: Product, epilogue: Epilogue, variant: Pro
   sumInto(c, sums);
 }
 
+/**
+ * Computes a product whose C or B is larger than a binding by stretches of rows of that: those of C as they are; those of B are
+ * columns of C, or addends. Returns whether that was needed. A vocabulary times the width of a model can be so large.
+ */
+function splitToFit(c: Tensor, spec: Product): boolean {
+  const { M, N, K, batch, a, b } = spec, { gpu } = c, offset = a.offset ?? 0;
+  if (batch > 1) return false;
+  const ofC = stretchesOf(gpu, c.dtype, M, N);
+  if (ofC.length > 1) {
+    for (const { first, count } of ofC) {
+      product(partOf(c, first * N, [count, N]), { ...spec, M: count, a: { ...a, offset: offset + first * a.step } });
+    }
+    return true;
+  }
+  if (b.tensor.size * bytesPerElement(b.tensor.dtype) <= gpu.bindingLimit) return false;
+  const alongN = b.k === 1, rows = alongN ? N : K, width = alongN ? b.step : b.k;
+  const ofB = stretchesOf(gpu, b.tensor.dtype, rows, width);
+  if (ofB.length === 1) return false;
+  for (const { first, count } of ofB) {
+    using _ = new Scope(gpu);
+    const part = { ...b, tensor: partOf(b.tensor, first * width, [count, width]) };
+    if (alongN) {
+      const columns = empty(gpu, [M, count], { dtype: c.dtype, label: "columns of a product" });
+      product(columns, { ...spec, N: count, b: part });
+      copyPart(columns, c, {
+        shape: [M, count],
+        xStrides: [count, 1],
+        outStrides: [N, 1],
+        xOffset: 0,
+        outOffset: first,
+      });
+    } else {
+      const sum = first === 0 ? c : empty(gpu, c.shape, { dtype: c.dtype, label: "part of a product" });
+      product(sum, { ...spec, K: count, a: { ...a, offset: offset + first * a.k }, b: part });
+      if (first > 0) accumulate(c, sum);
+    }
+  }
+  return true;
+}
+
 /** The operand with its rows side by side, so that vec4s run along them: copied, where it is a matrix that lies otherwise. */
 function kMajor(x: Operand, rows: number, K: number): Operand {
   if (!canCopy(x, rows, K)) return x;
@@ -178,8 +226,8 @@ function canCopy({ tensor, k, step, batch }: Operand, rows: number, K: number): 
 }
 
 /** Whether vec4s can run along the dimension of this step and size. */
-function isVec4({ batch }: Operand, along: number, across: number, size: number): boolean {
-  return along === 1 && across % 4 === 0 && batch % 4 === 0 && size % 4 === 0;
+function isVec4({ batch, offset = 0 }: Operand, along: number, across: number, size: number): boolean {
+  return along === 1 && across % 4 === 0 && batch % 4 === 0 && offset % 4 === 0 && size % 4 === 0;
 }
 
 /** The variant for a product: what is forced, what was measured, or what suits the adapter and the rows. */
