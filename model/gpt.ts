@@ -1,7 +1,6 @@
 import { checkpointed } from "../engine/checkpointed.ts";
 import type { Gpu } from "../engine/gpu.ts";
 import { selfAttention } from "../engine/ops/attention.ts";
-import { add } from "../engine/ops/binary.ts";
 import { cast } from "../engine/ops/cast.ts";
 import { linearCrossEntropy } from "../engine/ops/cross_entropy.ts";
 import { dropout, type DropoutOptions } from "../engine/ops/dropout.ts";
@@ -129,7 +128,7 @@ export class Gpt implements LanguageModel {
       );
     }
     const positions = slice(this.#weight("wpe"), { end: T });
-    const embedded = add(embedding(this.#weight("wte"), ids), positions), mask = this.#mask();
+    const embedded = embedding(this.#weight("wte"), ids, positions), mask = this.#mask();
     let x = cast(mask ? dropout(embedded, mask.p, mask.key) : embedded, this.dtype);
     probe?.("embedding", x);
     for (let i = 0; i < this.config.n_layer; i++) {

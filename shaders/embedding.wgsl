@@ -1,7 +1,7 @@
-// forward:  y[i, c] = weight[ids[i], c]; NaN where ids[i] is no row of weight.
+// forward:  y[i, c] = weight[ids[i], c], with POSITIONS + positions[i mod T, c]; NaN where ids[i] is no row of weight.
 // backward: dweight[v, c] = Σ_{i: ids[i] = v} dy[i, c], in order of i, without atomics. `link` chains the places of
 // each id: after[i] is the next place of the same id, or N; first[i] tells whether there is none before. Then one
-// invocation per place and channel walks the chain, if its place is the first; all other rows are zeroed before.
+// invocation per place and four channels walks the chain, if its place is the first; all other rows are zeroed before.
 // weight: (V, C); ids: (N); y, dy: (N, C). link compares each place with those around it until it finds its own id.
 
 struct Params {
@@ -10,6 +10,7 @@ struct Params {
   C: u32,
   first: u32,  // the rows of weight and d_weight that are bound: `count` from `first` on
   count: u32,
+  T: u32,      // places of a sequence
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -20,14 +21,28 @@ struct Params {
 @group(0) @binding(5) var<storage, read> chains: array<vec2u>;          // links, once they are computed
 @group(0) @binding(6) var<storage, read> dy: array<f32>;
 @group(0) @binding(7) var<storage, read_write> d_weight: array<f32>;
+@group(0) @binding(8) var<storage, read> positions: array<f32>;        // (T, C), with POSITIONS
+
+override POSITIONS: bool = false;
 
 @compute @workgroup_size(64)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * (groups.x * 64u);
-  if (i >= p.N * p.C) { return; }
-  let row = ids[i / p.C];
-  if (row - p.first < p.count) { y[i] = weight[(row - p.first) * p.C + i % p.C]; }
-  else if (row >= p.V) { y[i] = bitcast<f32>(0x7fc00000u | (p.V & 1u)); }
+  let quads = (p.C + 3u) / 4u;
+  let place = i / quads;
+  if (place >= p.N) { return; }
+  let row = ids[place];
+  let first = 4u * (i % quads);
+  for (var c = first; c < min(first + 4u, p.C); c++) {
+    let at = place * p.C + c;
+    if (row - p.first < p.count) {
+      var v = weight[(row - p.first) * p.C + c];
+      if (POSITIONS) { v += positions[(place % p.T) * p.C + c]; }
+      y[at] = v;
+    } else if (row >= p.V) {
+      y[at] = bitcast<f32>(0x7fc00000u | (p.V & 1u));
+    }
+  }
 }
 
 @compute @workgroup_size(64)
@@ -45,15 +60,19 @@ fn link(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 @compute @workgroup_size(64)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * (groups.x * 64u);
-  if (i >= p.N * p.C) { return; }
-  let c = i % p.C;
-  var place = i / p.C;
+  let quads = (p.C + 3u) / 4u;
+  var place = i / quads;
+  if (place >= p.N) { return; }
   let row = ids[place];
   if (chains[place].y == 0u || row - p.first >= p.count) { return; }
-  var sum = 0.0;
+  let first = 4u * (i % quads);
+  let last = vec4u(p.C - 1u);
+  let channels = min(vec4u(first, first + 1u, first + 2u, first + 3u), last);
+  var sum = vec4f();
   while (place < p.N) {
-    sum += dy[place * p.C + c];
+    let at = vec4u(place * p.C) + channels;
+    sum += vec4f(dy[at.x], dy[at.y], dy[at.z], dy[at.w]);
     place = chains[place].x;
   }
-  d_weight[(row - p.first) * p.C + c] = sum;
+  for (var c = first; c < min(first + 4u, p.C); c++) { d_weight[(row - p.first) * p.C + c] = sum[c - first]; }
 }

@@ -121,11 +121,16 @@ fn backward_shared(
 }
 
 @compute @workgroup_size(64)
-fn backward_parameters(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * (groups.x * 64u);
-  if (i >= p.stretches * p.C) { return; }
-  let c = i % p.C;
-  let first = (i / p.C) * p.chunk;
+fn backward_parameters(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let group = workgroup.x + workgroup.y * groups.x;
+  let c = group % ((p.C + 63u) / 64u) * 64u + lane;
+  let stretch = group / ((p.C + 63u) / 64u);  // one for all of a workgroup, so that its rows are, too
+  if (stretch >= p.stretches || c >= p.C) { return; }
+  let first = stretch * p.chunk;
   var sum_weight = 0.0;
   var sum_bias = 0.0;
   for (var row = first; row < min(first + p.chunk, p.rows); row++) {
@@ -134,6 +139,6 @@ fn backward_parameters(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
     sum_weight += g * (f32(x[row * p.C + c]) - s.x) * s.y;
     sum_bias += g;
   }
-  d_weight[i] = sum_weight;
-  d_bias[i] = sum_bias;
+  d_weight[stretch * p.C + c] = sum_weight;
+  d_bias[stretch * p.C + c] = sum_bias;
 }

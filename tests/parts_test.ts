@@ -48,7 +48,7 @@ async function train(limit: number | undefined, half: boolean) {
 for (const half of [false, true]) {
   Deno.test(`an embedding that is larger than a binding trains the same in parts${half ? ", in float16" : ""}`, async () => {
     const whole = await train(undefined, half), parts = await train(96 * 1024, half); // of 384 KB
-    const tolerance = half ? 1e-2 : 1e-5;
+    const tolerance = half ? 5e-2 : 1e-5; // Adam takes steps as large for gradients near zero, whose rounding differs
     expectClose("logits", parts.logits, whole.logits, half ? 1e-3 : 2e-6);
     expectClose("losses", parts.losses, whole.losses, half ? 1e-4 : 1e-6);
     expectClose("norm", [parts.norm], [whole.norm], half ? 1e-3 : 1e-6);

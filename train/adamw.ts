@@ -81,7 +81,7 @@ export class AdamW {
   #options: Required<AdamWOptions>;
   #moments: Map<string, { m: Tensor; v: Tensor }>;
   #lanes: number[];
-  #partials: number;
+  #partials: { readonly all: number; readonly most: number };
   #spans: Tensor;
 
   /** An optimizer for these parameters, with its two moments at zero. */
@@ -97,12 +97,13 @@ export class AdamW {
       v: zeros(gpu, shape, { label: `second moment of ${name}` }),
     }]));
     this.#lanes = [...parameters.values()].map(({ size }) => Math.min(8192, Math.max(64, Math.ceil(size / 256))));
+    // Partial sums of each tensor: those of each part in which it is gone over.
+    const counts = [...parameters.values()].map(({ gpu, size }, i) =>
+      this.#lanes[i] * stretchesOf(gpu, "f32", size).length
+    );
     let end = 0;
-    const spans = [...parameters.values()].flatMap(({ gpu, size }, i) => [
-      end,
-      end += this.#lanes[i] * stretchesOf(gpu, "f32", size).length,
-    ]);
-    this.#partials = end;
+    const spans = counts.flatMap((count) => [end, end += count]);
+    this.#partials = { all: end, most: Math.max(...counts) };
     this.#spans = tensor(first.gpu, new Uint32Array(spans), [this.#lanes.length, 2], {
       label: "spans of partial norms",
     });
@@ -163,7 +164,7 @@ export class AdamW {
   #measureNorm(common: Record<string, number>): void {
     const { gpu } = this.lastStep;
     using _ = new Scope(gpu);
-    const partial = empty(gpu, [this.#partials], { label: "partial norms" });
+    const partial = empty(gpu, [this.#partials.all], { label: "partial norms" });
     const total = empty(gpu, [this.parameters.size], { label: "squared norms" });
     let first = 0, index = 0;
     for (const [name, { grad }] of this.parameters) {
@@ -181,7 +182,7 @@ export class AdamW {
     const params = { ...common, size: 0, first: 0, lanes: 0, tensor: index, shrink: 0 };
     run(shader, "total_squares", { partials: partial, spans: this.#spans, total }, {
       threads: index,
-      loops: this.#partials,
+      loops: this.#partials.most,
       params,
     });
     const { growthInterval } = this.#options;

@@ -57,7 +57,11 @@ function normalize(
     const d_weight = empty(gpu, [stretches, C], { label: `partial weight gradient of ${op}` });
     const d_bias = empty(gpu, [stretches, C], { label: `partial bias gradient of ${op}` });
     const tensors = { x, statistics: stats, dy, d_weight, d_bias };
-    run(shader, "backward_parameters", tensors, { threads: stretches * C, params, constants });
+    run(shader, "backward_parameters", tensors, {
+      workgroups: stretches * Math.ceil(C / 64),
+      params,
+      constants,
+    });
     return bias ? [dx, sumTo(d_weight, [C]), sumTo(d_bias, [C])] : [dx, sumTo(d_weight, [C])];
   });
 }
