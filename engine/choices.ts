@@ -34,6 +34,8 @@ export interface ForcedVariants {
   readonly attention?: string;
   /** Of norms, softmax and cross-entropy. */
   readonly rows?: string;
+  /** Of AdamW: "grouped" or "single"; decided when an optimizer is made. */
+  readonly optimizer?: string;
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   type Gpu,
   LossLog,
   mul,
+  randomNormals,
   scale,
   Scope,
   sqrt,
@@ -27,7 +28,7 @@ import {
   WeftError,
 } from "../mod.ts";
 import { RandomStream, type TrainerOptions } from "../mod.ts";
-import { expectClose, gpuTest } from "./_check_op.ts";
+import { expectClose, force, gpuTest } from "./_check_op.ts";
 
 const text = "a stitch in time saves nine; nine times in ten. ".repeat(30);
 const tokenizer = CharTokenizer.fromText(text), tokens = tokenizer.encode(text);
@@ -236,6 +237,35 @@ gpuTest("clipping scales the gradients to the norm, and decay is for matrices al
   const moved = [1, 2, 2].map((g) => 5 * g * factor).map((g) => 0.1 * g / (g + 1));
   expectClose("vector", await vector.read(), moved.map((d) => 5 - d), 1e-6);
   expectClose("matrix", await matrix.read(), moved.map((d) => 5 * (1 - 0.1 * 0.5) - d), 1e-6);
+});
+
+gpuTest("AdamW takes the same step over tensors of any size, each by itself or several at a time", async (gpu) => {
+  const sizes = [[3], [1], [70, 5], [16_384], [2, 2], [257], [40, 1030], [5], [64, 64], [129]];
+  const results: { norm: number; values: Float32Array[]; dispatches: number }[] = [];
+  for (const optimizer of ["single", "grouped"]) {
+    using _forced = force(gpu, { optimizer });
+    using _outer = new Scope(gpu);
+    const parameters = sizes.map((shape, i) =>
+      tensor(gpu, randomNormals(shape.reduce((m, n) => m * n), { seed: 1, stream: i }), shape, { requiresGrad: true })
+    );
+    const adamw = new AdamW(new Map(parameters.map((p, i) => [`p${i}`, p])), { weightDecay: 0.3 });
+    let norm = 0, dispatches = 0;
+    for (let step = 0; step < 3; step++) {
+      using _ = new Scope(gpu, { grad: true });
+      backward(parameters.map((p) => sum(mul(mul(p, p), p))).reduce(add));
+      const names = await gpu.profile(() => adamw.step({ lr: 0.05, clip: 2 }));
+      dispatches = names.reduce(
+        (sum, { kernel, dispatches }) => sum + (kernel.startsWith("adamw") ? dispatches : 0),
+        0,
+      );
+      if (step === 0) norm = (await adamw.lastStep.read())[0];
+    }
+    results.push({ norm, dispatches, values: await Promise.all(parameters.map((p) => p.read())) });
+  }
+  const [single, grouped] = results;
+  expectClose("norm", [grouped.norm], [single.norm], 1e-6);
+  sizes.forEach((shape, i) => expectClose(`(${shape})`, grouped.values[i], single.values[i], 1e-5));
+  assertEquals([single.dispatches, grouped.dispatches], [2 * 10 + 2, 2 * 2 + 2]);
 });
 
 gpuTest("an optimizer without gradients or parameters says so", (gpu) => {

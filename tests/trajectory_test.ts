@@ -39,6 +39,7 @@ const ways: [Way, string][] = [
     "float16 by the kernels of a GPU",
   ],
   [{ checkpointing: true }, "activation checkpointing"],
+  [{ optimizer: "grouped" }, "AdamW of several tensors at a time"],
   ...productVariants.map((product) => [{ product }, `products by ${product}`] as [Way, string]),
   ...rowVariants.map((rows) => [{ rows }, `rows by ${rows}`] as [Way, string]),
   ...attentionVariants.map((attention) => [{ attention }, `attention by ${attention}`] as [Way, string]),

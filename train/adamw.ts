@@ -6,6 +6,7 @@ import { inParts, stretchesOf } from "../engine/parts.ts";
 import { run } from "../engine/run.ts";
 import { Scope } from "../engine/scope.ts";
 import { empty, type Tensor, tensor, zeros } from "../engine/tensor.ts";
+import { TensorGroups } from "./tensor_groups.ts";
 import { WeftError } from "../engine/weft_error.ts";
 
 const shader = defineShader("adamw.wgsl", source);
@@ -83,6 +84,7 @@ export class AdamW {
   #lanes: number[];
   #partials: { readonly all: number; readonly most: number };
   #spans: Tensor;
+  #groups: TensorGroups | undefined;
 
   /** An optimizer for these parameters, with its two moments at zero. */
   constructor(parameters: ReadonlyMap<string, Tensor>, options: AdamWOptions = {}) {
@@ -107,6 +109,15 @@ export class AdamW {
     this.#spans = tensor(first.gpu, new Uint32Array(spans), [this.#lanes.length, 2], {
       label: "spans of partial norms",
     });
+    // Each parameter by itself, or several at a time where none is larger than a binding.
+    const whole = counts.every((count, i) => count === this.#lanes[i]);
+    if (whole && TensorGroups.suits(first.gpu)) {
+      const members = [...parameters].map(([name, p], i) => ({
+        ...{ p, ...this.#moments.get(name)! },
+        ...{ lanes: this.#lanes[i], firstPartial: spans[2 * i], decays: p.shape.length >= 2 },
+      }));
+      this.#groups = new TensorGroups(first.gpu, members);
+    }
     this.lastStep = zeros(first.gpu, [4], { label: "gradient norm" });
     this.lossScale = tensor(first.gpu, [this.initialLossScale, 0, 0], [3], { label: "loss scale" });
   }
@@ -148,6 +159,16 @@ export class AdamW {
       step: this.steps,
     };
     this.#measureNorm(common);
+    if (this.#groups) {
+      const { one_minus_beta1, one_minus_beta2 } = common;
+      const params = { beta1, one_minus_beta1, beta2, one_minus_beta2, eps, lr, decay: weightDecay };
+      this.#groups.update(this.lastStep, params);
+    } else this.#updateEach(common);
+    for (const p of this.parameters.values()) p.zeroGrad();
+  }
+
+  #updateEach(common: Record<string, number>): void {
+    const { weightDecay } = this.#options, { lr } = common;
     for (const [name, p] of this.parameters) {
       const { m, v } = this.#moments.get(name)!;
       const decay = p.shape.length >= 2 ? weightDecay : 0;
@@ -158,7 +179,6 @@ export class AdamW {
         });
       });
     }
-    for (const p of this.parameters.values()) p.zeroGrad();
   }
 
   #measureNorm(common: Record<string, number>): void {
@@ -172,13 +192,16 @@ export class AdamW {
         throw new WeftError(`Cannot take a step: ${name} has no gradient; call backward before`);
       }
       const lanes = this.#lanes[index];
-      inParts({ g: grad }, ({ g }, size) => {
-        const params = { ...common, size, first, lanes, tensor: index, shrink: 0 };
-        run(shader, "sum_squares", { g, partial }, { threads: lanes, params });
-        first += lanes;
-      });
+      if (!this.#groups) {
+        inParts({ g: grad }, ({ g }, size) => {
+          const params = { ...common, size, first, lanes, tensor: index, shrink: 0 };
+          run(shader, "sum_squares", { g, partial }, { threads: lanes, params });
+          first += lanes;
+        });
+      }
       index++;
     }
+    this.#groups?.sumSquares(partial);
     const params = { ...common, size: 0, first: 0, lanes: 0, tensor: index, shrink: 0 };
     run(shader, "total_squares", { partials: partial, spans: this.#spans, total }, {
       threads: index,
