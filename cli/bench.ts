@@ -30,6 +30,7 @@ const options = {
     min: 0,
     help: "seconds: rows that must take longer here are left out, and said so",
   },
+  dtype: { type: "string", choices: ["float32", "float16"], default: "float32", help: "how tensors are stored" },
   peers: { type: "bool", default: false, help: "measure jax-js, TensorFlow.js and PyTorch too, in turns with Weft" },
   kernels: { type: "bool", default: false, help: "print the GPU time of each kernel of one training step instead" },
   json: { type: "bool", default: false, help: "print everything as JSON" },
@@ -76,8 +77,12 @@ export async function benchCommand(args: string[]): Promise<void> {
   const print = (line: string): void => asked.json ? undefined : console.log(line);
   using gpu = await openGpu(asked.shaders);
   print(`adapter: ${gpu.info.description}; Deno ${Deno.version.deno}, Weft ${version}`);
+  const dtype = asked.dtype === "float16" ? "f16" : "f32";
+  if (dtype === "f16" && !gpu.hasF16) {
+    throw new WeftError(`--dtype is float16, which ${gpu.info.description} cannot do`);
+  }
   let peaks = await measurePeaks(gpu);
-  if (asked.kernels) return await printKernels(gpu, peaks, asked.json);
+  if (asked.kernels) return await printKernels(gpu, peaks, dtype, asked.json);
   const { running, missing } = asked.peers ? await startPeers() : { running: [], missing: [] };
   for (const line of missing) print(`left out: ${line}`);
   const rows: Row[] = [], omitted: { section: string; name: string; bound: number }[] = [];
@@ -94,7 +99,7 @@ export async function benchCommand(args: string[]): Promise<void> {
         );
         continue;
       }
-      for (const make of casesOf(gpu, peaks, section)) {
+      for (const make of casesOf(gpu, peaks, section, dtype)) {
         const { bound, name } = make.estimate();
         if (bound > asked.longest) {
           omitted.push({ section, name, bound });
@@ -121,7 +126,7 @@ interface Candidate {
   readonly make: () => BenchCase;
 }
 
-function casesOf(gpu: Gpu, peaks: Peaks, section: string): Candidate[] {
+function casesOf(gpu: Gpu, peaks: Peaks, section: string, dtype: "f32" | "f16"): Candidate[] {
   const limit = gpu.bindingLimit;
   const candidate = (name: string, flops: number, largest: number, make: () => BenchCase): Candidate => ({
     estimate: () => ({ name, bound: largest > limit ? Infinity : flops / peaks.flops }),
@@ -133,7 +138,7 @@ function casesOf(gpu: Gpu, peaks: Peaks, section: string): Candidate[] {
         const [M, N, K] = shape;
         const largest = 4 * Math.max(M * N, M * K, N * K);
         return candidate(`${layout} ${shape.join("×")}`, 2 * M * N * K, largest, () =>
-          matmulCase(gpu, peaks, shape, layout));
+          matmulCase(gpu, peaks, shape, { layout, dtype }));
       })
     );
   }
@@ -143,7 +148,7 @@ function casesOf(gpu: Gpu, peaks: Peaks, section: string): Candidate[] {
         `${name}: B ${B} T ${T} H ${H} D ${C / H}`,
         7 * B * T * T * C,
         12 * B * T * C,
-        () => attentionCase(gpu, peaks, { B, T, H, D: C / H }),
+        () => attentionCase(gpu, peaks, { B, T, H, D: C / H }, dtype),
       )
     );
   }
@@ -155,13 +160,13 @@ function casesOf(gpu: Gpu, peaks: Peaks, section: string): Candidate[] {
         `${config.name}, batch ${config.batchSize}`,
         6 * config.batchSize * T * perToken,
         largest,
-        () => stepCase(gpu, peaks, config),
+        () => stepCase(gpu, peaks, config, dtype),
       )
       : candidate(
         `${config.name}, ${T / 4} tokens`,
         2 * (T / 4) * (3 / 8 * T) * perToken,
         0,
-        () => generateCase(gpu, peaks, config),
+        () => generateCase(gpu, peaks, config, dtype),
       );
   });
 }
@@ -237,8 +242,8 @@ function formatRow({ name, seconds, spread, flops, tokens, share, timesBound, pe
 }
 
 /** GPU time of each kernel of one step of the first configuration, beside what bounds it. */
-async function printKernels(gpu: Gpu, peaks: Peaks, json: boolean): Promise<void> {
-  const { trainer, close } = stepCase(gpu, peaks, stepConfigs[gpu.isCpu ? 0 : 1]);
+async function printKernels(gpu: Gpu, peaks: Peaks, dtype: "f32" | "f16", json: boolean): Promise<void> {
+  const { trainer, close } = stepCase(gpu, peaks, stepConfigs[gpu.isCpu ? 0 : 1], dtype);
   await trainer.tune();
   trainer.steps(3); // compiles kernels and fills the pool
   const dispatches = gpu.rehearse(() => trainer.steps(1));

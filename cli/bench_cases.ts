@@ -2,6 +2,7 @@ import type { Dispatch } from "../engine/recorder.ts";
 import { backward } from "../engine/backward.ts";
 import type { Gpu } from "../engine/gpu.ts";
 import { selfAttention } from "../engine/ops/attention.ts";
+import { cast } from "../engine/ops/cast.ts";
 import { matmul } from "../engine/ops/matmul.ts";
 import { sum } from "../engine/ops/reduce.ts";
 import { randomWords } from "../engine/random.ts";
@@ -12,7 +13,7 @@ import { tune } from "../engine/tune.ts";
 import { generate } from "../model/generate.ts";
 import { Gpt } from "../model/gpt.ts";
 import type { GptConfig } from "../model/gpt_config.ts";
-import { AdamW } from "../train/adamw.ts";
+import { AdamW, firstLossScale } from "../train/adamw.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Peaks } from "./peaks.ts";
 
@@ -86,10 +87,16 @@ export function matmulShapes(): [number, number, number][] {
 }
 
 /** A product in one layout: NN, NT (B is stored transposed) or TN (A is). */
-export function matmulCase(gpu: Gpu, peaks: Peaks, shape: readonly number[], layout: "NN" | "NT" | "TN"): BenchCase {
+export function matmulCase(
+  gpu: Gpu,
+  peaks: Peaks,
+  shape: readonly number[],
+  { layout, dtype }: { readonly layout: "NN" | "NT" | "TN"; readonly dtype: "f32" | "f16" },
+): BenchCase {
   const [M, N, K] = shape, scope = new Scope(gpu);
   const transposeA = layout === "TN", transposeB = layout === "NT";
-  const a = fill(gpu, transposeA ? [K, M] : [M, K], 0.5), b = fill(gpu, transposeB ? [N, K] : [K, N], 0.25);
+  const a = fill(gpu, transposeA ? [K, M] : [M, K], 0.5, { dtype });
+  const b = fill(gpu, transposeB ? [N, K] : [K, N], 0.25, { dtype });
   const once = () => {
     using _ = new Scope(gpu);
     matmul(a, b, { transposeA, transposeB });
@@ -109,13 +116,14 @@ export function attentionCase(
   gpu: Gpu,
   peaks: Peaks,
   { B, T, H, D }: { readonly B: number; readonly T: number; readonly H: number; readonly D: number },
+  dtype: "f32" | "f16",
 ): BenchCase {
   const scope = new Scope(gpu), C = H * D;
-  const qkv = fill(gpu, [B, T, 3 * C], 0.01);
+  const qkv = fill(gpu, [B, T, 3 * C], 0.01, { dtype });
   qkv.requiresGrad = true;
   const once = () => {
     using _ = new Scope(gpu, { grad: true });
-    backward(sum(selfAttention(qkv, H)));
+    backward(sum(cast(selfAttention(qkv, H), "f32")));
     qkv.zeroGrad();
   };
   const dispatches = gpu.rehearse(once).filter(({ kernel }) => kernel.startsWith("attention"));
@@ -130,12 +138,19 @@ export function attentionCase(
 }
 
 /** A whole training step, as the trainer takes it: several in a row, and one wait. */
-export function stepCase(gpu: Gpu, peaks: Peaks, { name, model: config, batchSize }: StepConfig): BenchCase & {
-  readonly trainer: Trainer;
-} {
+export function stepCase(
+  gpu: Gpu,
+  peaks: Peaks,
+  { name, model: config, batchSize }: StepConfig,
+  dtype: "f32" | "f16" = "f32",
+): BenchCase & { readonly trainer: Trainer } {
   const scope = new Scope(gpu), { n_layer, n_embd, block_size, vocab_size } = config;
   const model = new Gpt(gpu, config), tokens = batchSize * block_size;
-  const optimizer = new AdamW(model.parameters(), { beta2: 0.99 });
+  model.dtype = dtype;
+  const optimizer = new AdamW(model.parameters(), {
+    beta2: 0.99,
+    ...dtype === "f16" ? { lossScale: firstLossScale } : {},
+  });
   const ids = Int32Array.from({ length: tokens + 1 }, (_, i) => randomWords(1, 2, i)[0] % vocab_size);
   const batches = { batchSize, blockSize: block_size, at: () => ({ x: ids.slice(0, tokens), y: ids.slice(1) }) };
   const trainer = new Trainer({
@@ -174,8 +189,14 @@ export function stepCase(gpu: Gpu, peaks: Peaks, { name, model: config, batchSiz
 }
 
 /** Text written token by token from a prompt of a quarter of the block; every token runs the whole sequence anew. */
-export function generateCase(gpu: Gpu, peaks: Peaks, { name, model: config }: StepConfig): BenchCase {
+export function generateCase(
+  gpu: Gpu,
+  peaks: Peaks,
+  { name, model: config }: StepConfig,
+  dtype: "f32" | "f16",
+): BenchCase {
   const scope = new Scope(gpu), model = new Gpt(gpu, config), length = config.block_size / 4;
+  model.dtype = dtype;
   const prompt = Array.from({ length }, (_, i) => i % config.vocab_size);
   let bound = 0;
   for (let i = 0; i < length; i++) {

@@ -23,7 +23,7 @@ export interface Dispatch {
 }
 
 /** A part of a buffer, in bytes. */
-export interface Range {
+export interface BufferRange {
   /** Where it begins. */
   readonly offset: number;
   /** How long it is. */
@@ -69,7 +69,7 @@ export class Recorder {
   dispatch(
     kernel: Kernel,
     storages: readonly Storage[],
-    ranges: readonly (Range | undefined)[],
+    ranges: readonly (BufferRange | undefined)[],
     params: Params,
     grid: readonly number[],
   ): void {
@@ -166,7 +166,7 @@ export class Recorder {
     this.#pass = undefined;
   }
 
-  #bindGroup(kernel: Kernel, storages: readonly Storage[], ranges: readonly (Range | undefined)[]): GPUBindGroup {
+  #bindGroup(kernel: Kernel, storages: readonly Storage[], ranges: readonly (BufferRange | undefined)[]): GPUBindGroup {
     let key = "" + kernel.id;
     for (let i = 0; i < storages.length; i++) {
       key += "," + storages[i].id;

@@ -1,5 +1,5 @@
 import { formatBytes, type Storage } from "./buffer_pool.ts";
-import type { Range } from "./recorder.ts";
+import type { BufferRange } from "./recorder.ts";
 import { formatShape } from "./shape.ts";
 import type { Constants, Params, Shader } from "./kernel.ts";
 import { bytesPerElement } from "./host_tensor.ts";
@@ -42,7 +42,7 @@ export function run(
   const { gpu } = tensors[names[0]];
   const halves = names.map((name) => tensors[name].dtype === "f16");
   const kernel = gpu.kernels.get(shader, entry, names, launch.constants, halves);
-  const storages: Storage[] = [], ranges: (Range | undefined)[] = [];
+  const storages: Storage[] = [], ranges: (BufferRange | undefined)[] = [];
   for (const name of names) {
     storages.push(tensors[name].storage);
     ranges.push(rangeOf(kernel.label, name, tensors[name]));
@@ -78,7 +78,11 @@ export function run(
 }
 
 /** The part of its memory that a tensor takes, where it is not all of it, or all of it cannot be bound. */
-function rangeOf(label: string, name: string, { gpu, storage, offset, size, dtype, shape }: Tensor): Range | undefined {
+function rangeOf(
+  label: string,
+  name: string,
+  { gpu, storage, offset, size, dtype, shape }: Tensor,
+): BufferRange | undefined {
   if (offset === 0 && storage.bytes <= gpu.bindingLimit) return undefined;
   const element = bytesPerElement(dtype), bytes = Math.ceil(size * element / 16) * 16;
   if (bytes > gpu.bindingLimit) {

@@ -14,16 +14,21 @@ Deno.test("a bound adds what is slower, operations or bytes, and the launches", 
 Deno.test("cases measure real work and give their memory back", async () => {
   using gpu = await Gpu.open();
   const before = gpu.memory.bytesInUse;
-  const product = matmulCase(gpu, peaks, [64, 48, 32], "NT");
+  const product = matmulCase(gpu, peaks, [64, 48, 32], { layout: "NT", dtype: "f32" });
   assertEquals(product.flops, 2 * 64 * 48 * 32);
   assertAlmostEquals(product.bound, 4 * (64 * 48 + 64 * 32 + 48 * 32) / 1e8 + 1e-3, 1e-6); // memory is slower here
   assertEquals(await product.seconds() > 0, true);
   product.close();
+  const half = matmulCase(gpu, peaks, [64, 48, 32], { layout: "NT", dtype: "f16" });
+  assertEquals(await half.seconds() > 0 && half.bound < product.bound, true);
+  half.close();
   const model = { n_layer: 1, n_head: 1, n_embd: 8, block_size: 4, vocab_size: 5 };
-  const step = stepCase(gpu, peaks, { name: "tiny", model, batchSize: 2 });
-  assertEquals(step.tokens, 8);
-  assertEquals(await step.seconds() > 0, true);
-  step.close();
+  for (const dtype of ["f32", "f16"] as const) {
+    const step = stepCase(gpu, peaks, { name: "tiny", model, batchSize: 2 }, dtype);
+    assertEquals(step.tokens, 8);
+    assertEquals(await step.seconds() > 0, true);
+    step.close();
+  }
   assertEquals(gpu.memory.bytesInUse, before);
 });
 

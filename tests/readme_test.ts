@@ -35,3 +35,9 @@ Deno.test("every task that the README names exists, and every task is named", as
   assertEquals([...named].sort(), Object.keys(tasks).sort());
   for (const command of Object.values(tasks)) assertEquals(/(^| )(-A|--allow-all)( |$)/.test(command), false, command);
 });
+
+Deno.test("what the README replaces in a shader is there", async () => {
+  const [, shader] = /readTextFile\("(shaders\/\w+\.wgsl)"\)/.exec(readme)!;
+  const [, replaced] = /source\.replace\("([^"]+)"/.exec(readme)!;
+  assertEquals((await Deno.readTextFile(`${root}/${shader}`)).includes(replaced), true, replaced);
+});
