@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { encodeSafetensors } from "../mod.ts";
+import { encodeSafetensors, readSafetensorsFile } from "../mod.ts";
 import { finish, runTask, startTask } from "./_program.ts";
 
 const text = "All work and no play makes Jack a dull boy.\n".repeat(60);
@@ -91,6 +91,27 @@ Deno.test("train learns, saves, refuses to overwrite, and resumes as if it had n
     const unknown = await runTask("generate", ["--out_dir=part", "--start=Ümlaut"], dir);
     assertEquals(unknown.code, 1);
     assertStringIncludes(unknown.stderr, 'error: Unknown character "Ü" (U+00DC) at line 1, column 1');
+  });
+});
+
+Deno.test("in float16 a run saves float32 weights and its loss scale, and resumes as if it had never stopped", async () => {
+  await inFolder(async (dir) => {
+    const flags = ["--dataset=text.txt", ...tiny, "--eval_interval=6", "--log_interval=3", "--dtype=float16"];
+    const whole = await runTask("train", [...flags, "--out_dir=whole", "--max_iters=12"], dir);
+    assertEquals(whole.code, 0, whole.stderr);
+    const part = await runTask("train", [...flags, "--out_dir=part", "--max_iters=6"], dir);
+    assertEquals(part.code, 0, part.stderr);
+    const resumed = await runTask("train", ["--init_from=resume", "--out_dir=part", "--max_iters=12"], dir);
+    assertEquals(resumed.code, 0, resumed.stderr);
+    assertEquals([...steps(part.stdout), ...steps(resumed.stdout)], steps(whole.stdout));
+    const [weights, moments] = await Promise.all(
+      ["model", "optimizer"].map((name) => readSafetensorsFile(`${dir}/whole/last/${name}.safetensors`)),
+    );
+    assertEquals([...weights.tensors.values()].every(({ dtype }) => dtype === "f32"), true);
+    const [scale, since, skipped] = moments.tensors.get("loss_scale")!.data;
+    assertEquals([scale >= 1024, since + skipped], [true, 12]);
+    const generated = await runTask("generate", ["--out_dir=whole", "--max_new_tokens=5"], dir);
+    assertEquals(generated.code, 0, generated.stderr);
   });
 });
 

@@ -9,20 +9,27 @@ for (
     ["one batch", { batchSize: 5 }],
     ["two micro-batches", { batchSize: 5, gradAccumSteps: 2 }],
     ["activation checkpointing", { batchSize: 9, activationCheckpointing: true }],
+    ["float16", { batchSize: 9, dtype: "f16" }],
   ] as const
 ) {
   Deno.test(`the planned memory is the measured one: ${name}`, async () => {
     using gpu = await Gpu.open();
     const before = gpu.memory.bytesReserved, plan = planStep(gpu, config, options);
     assertEquals(gpu.memory.bytesReserved, before); // nothing was allocated
-    const model = new Gpt(gpu, config), optimizer = new AdamW(model.parameters());
+    const half = "dtype" in options;
+    const model = new Gpt(gpu, config), optimizer = new AdamW(model.parameters(), half ? { lossScale: 16 } : {});
     model.activationCheckpointing = "activationCheckpointing" in options;
+    model.dtype = half ? "f16" : "f32";
+    if (half) {
+      const { activations } = planStep(gpu, config, { batchSize: 9 }).memory;
+      assertEquals(plan.memory.activations < 0.7 * activations, true); // matrices are there twice, and they are small here
+    }
     const size = options.batchSize * 24, ids = () => tensor(gpu, new Int32Array(size), [options.batchSize, 24]);
     const micro = "gradAccumSteps" in options ? options.gradAccumSteps : 1;
     for (let step = 0; step < 3; step++) {
       for (let i = 0; i < micro; i++) {
         using _ = new Scope(gpu, { grad: true });
-        backward(model.loss(ids(), ids()), { scale: 1 / micro });
+        backward(model.loss(ids(), ids()), { scale: optimizer.gradientOfLoss(1 / micro) });
       }
       optimizer.step({ lr: 1e-3, clip: 1 });
     }

@@ -33,6 +33,8 @@ const bad: [Record<string, unknown>, string][] = [
   [{ out_dir: 5 }, "flags: out_dir is 5: it must be a text"],
   [{ n_embd: 130 }, "n_embd is 130, which is not divisible by n_head, 4; the nearest that is: 132"],
   [{ lr_decay_iters: 50 }, "lr_decay_iters is 50: it must not be below warmup_iters, 100"],
+  [{ dtype: "float8" }, 'flags: dtype is "float8": it must be one of float32, float16'],
+  [{ dtype: "float16", model: "bigram" }, "dtype is float16, which the bigram model does not have: it must be float32"],
   [{ min_lr: 1 }, "min_lr is 1: it must not be above learning_rate, 0.001"],
 ];
 for (const [values, message] of bad) {
