@@ -58,6 +58,8 @@ export class Gpu implements Disposable {
   forced: ForcedVariants = {};
   /** Whether tensors can be f16: the adapter has it, and the self-test found that it converts as it should. */
   hasF16 = false;
+  /** Whether a workgroup of eight is one subgroup, whose invocations can pass values on: so on llvmpipe. */
+  hasSubgroupsOf8 = false;
   /** Bytes that one binding can have: tensors may be larger, where their operations go over them in parts. */
   bindingLimit: number;
   /** Owner of what is allocated now: the innermost open scope. Without one, storage stays until the GPU closes. */
@@ -121,13 +123,14 @@ export class Gpu implements Disposable {
       if (typeof value === "number") requiredLimits[name] = value;
     }
     const requiredFeatures = (["timestamp-query", "shader-f16"] as const).filter((f) => adapter.features.has(f));
-    const opened = new Gpu(
-      adapter,
-      await adapter.requestDevice({ requiredLimits, requiredFeatures }),
-      shaders,
+    // Deno does not list subgroups, and gives them where the adapter has them.
+    const withSubgroups = { requiredLimits, requiredFeatures: [...requiredFeatures, "subgroups" as GPUFeatureName] };
+    const device = await adapter.requestDevice(withSubgroups).catch(() =>
+      adapter.requestDevice({ requiredLimits, requiredFeatures })
     );
+    const opened = new Gpu(adapter, device, shaders);
     try {
-      opened.hasF16 = await selfTest(opened);
+      Object.assign(opened, await selfTest(opened));
     } catch (error) {
       opened.close();
       throw error;
@@ -142,6 +145,7 @@ export class Gpu implements Disposable {
   static dry(like: Gpu): Gpu {
     const dry = new Gpu(like, dryDevice(like.device), {});
     dry.hasF16 = like.hasF16;
+    dry.hasSubgroupsOf8 = like.hasSubgroupsOf8;
     dry.bindingLimit = like.bindingLimit;
     for (const [key, choice] of like.choices.answers) dry.choices.answers.set(key, choice);
     return dry;

@@ -8,6 +8,8 @@ export interface Shader {
   readonly source: string;
   /** Files whose functions it calls: their text follows its own. */
   readonly parts: readonly Shader[];
+  /** Its name and those of its parts: a file may be built with one part or with another. */
+  readonly key: string;
 }
 
 /** Numbers that specialise a shader: `override` values, and `const NAME: u32 = …; // tunable` lines. */
@@ -71,7 +73,7 @@ const builtin = new Set<string>();
 /** Names a shader file. Every op calls it once with the text that it imports, and the files that this one builds on. */
 export function defineShader(name: string, source: string, parts: readonly Shader[] = []): Shader {
   builtin.add(name);
-  return { name, source, parts };
+  return { name, source, parts, key: [name, ...parts.map((part) => part.key)].join("+") };
 }
 
 /** The names of all shader files that are loaded: what a replacement may replace. */
@@ -108,7 +110,7 @@ export class KernelCache {
     constants: Constants = {},
     halves: readonly boolean[] = [],
   ): Kernel {
-    let key = shader.name + "/" + entry;
+    let key = shader.key + "/" + entry;
     for (let i = 0; i < buffers.length; i++) key += (halves[i] ? ",f16 " : ",") + buffers[i];
     for (const name in constants) key += ";" + name + "=" + constants[name];
     let kernel = this.#kernels.get(key);

@@ -1,3 +1,4 @@
+import subgroupsSource from "../shaders/self_test_subgroups.wgsl" with { type: "text" };
 import source from "../shaders/self_test.wgsl" with { type: "text" };
 import type { BufferPool, Storage } from "./buffer_pool.ts";
 import { defineShader, type KernelCache } from "./kernel.ts";
@@ -7,6 +8,7 @@ import { castShader } from "./shader_parts.ts";
 import { WeftError } from "./weft_error.ts";
 
 const shader = defineShader("self_test.wgsl", source);
+const subgroups = defineShader("self_test_subgroups.wgsl", subgroupsSource);
 
 // What is cast to f16, and what must come of it: ties go to even numbers, and what is too large becomes infinite.
 const casts = [
@@ -31,11 +33,12 @@ export interface SelfTestTarget {
 /**
  * Runs one small kernel whose answers are known: integer arithmetic, a reduction through workgroup memory, a loop
  * over a register array, and the transcendental functions. Drivers that compute wrongly, or write zeros, exist. Returns
- * whether the adapter has f16 and converts to it as it should.
+ * whether the adapter has f16 and converts to it as it should, and whether the eight invocations of a workgroup are one
+ * subgroup that can pass values on.
  *
  * @throws {WeftError} naming the first wrong answer.
  */
-export async function selfTest(gpu: SelfTestTarget): Promise<boolean> {
+export async function selfTest(gpu: SelfTestTarget): Promise<{ hasF16: boolean; hasSubgroupsOf8: boolean }> {
   const lanes = 64;
   const out = gpu.pool.take(lanes * 16, "self-test");
   gpu.recorder.dispatch(gpu.kernels.get(shader, "main", ["out"]), [out], [], {}, [1]);
@@ -47,9 +50,15 @@ export async function selfTest(gpu: SelfTestTarget): Promise<boolean> {
     const kernel = gpu.kernels.get(castShader, "main", ["x", "out"], {}, [false, true]);
     gpu.recorder.dispatch(kernel, [f32, f16], [], { size: casts.length }, [1]);
   }
-  const parts = [{ storage: out, bytes: lanes * 16 }, { storage: f16, bytes: casts.length * 2 }];
-  const [bytes, halves] = await gpu.readStorages(parts);
-  for (const storage of [out, f32, f16]) gpu.pool.give(storage);
+  const shuffled = gpu.pool.take(8 * 16, "self-test of subgroups");
+  const shuffles = gpu.device.features.has("subgroups" as GPUFeatureName);
+  if (shuffles) gpu.recorder.dispatch(gpu.kernels.get(subgroups, "main", ["out"]), [shuffled], [], {}, [1]);
+  const parts = [{ storage: shuffled, bytes: 8 * 16 }, { storage: out, bytes: lanes * 16 }, {
+    storage: f16,
+    bytes: casts.length * 2,
+  }];
+  const [lanesOf8, bytes, halves] = await gpu.readStorages(parts);
+  for (const storage of [out, f32, f16, shuffled]) gpu.pool.give(storage);
   const integers = new Uint32Array(bytes), floats = new Float32Array(bytes);
   for (let lane = 0; lane < lanes; lane++) {
     const x = (lane - 32) / 8;
@@ -73,6 +82,11 @@ export async function selfTest(gpu: SelfTestTarget): Promise<boolean> {
       }
     }
   }
-  const converted = new Float16Array(halves);
-  return converts && casts.every(([_, to], i) => converted[i] === to);
+  const converted = new Float16Array(halves), passed = new Uint32Array(lanesOf8);
+  const square = (lane: number): number => 100 + lane * lane;
+  return {
+    hasF16: converts && casts.every(([_, to], i) => converted[i] === to),
+    hasSubgroupsOf8: shuffles &&
+      passed.every((value, i) => value === [8, i >> 2, square(i >> 2 ^ 3), square(5)][i % 4]),
+  };
 }

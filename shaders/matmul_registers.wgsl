@@ -2,12 +2,13 @@
 //
 // For adapters that gain nothing from workgroup memory: CPUs, above all. An invocation keeps its tile as 8 × 4 blocks of
 // 4 × 4, each a mat4x4f whose columns are rows of C, and adds to each block the outer product of four rows of A and four
-// columns of B. The lanes of a workgroup lie side by side along N, so that all of them load the same A. The text is
+// columns of B. The lanes of a workgroup lie side by side along N, so that all of them need the same A. The text is
 // unrolled by hand: written as loops, a tile of this size no longer stays in registers on llvmpipe.
 //
 // Operands may lie in any layout: element (m, k) of A is a[a_offset + batch·a_batch + m·a_m + k·a_k], and B likewise.
 // Where four neighbours along M (or N) lie side by side at multiples of 4, one load of a vec4 brings them.
-// Beyond the edge a tile loads other elements and does not store what it computes from them. epilogue.wgsl stores.
+// Beyond the edge a tile loads other elements and does not store what it computes from them. How a lane comes by the rows of
+// A is in rows_loaded.wgsl or in rows_shuffled.wgsl; epilogue.wgsl stores.
 
 alias Real = f32;  // or f16: what is stored; sums are f32
 
@@ -54,7 +55,6 @@ fn main(
   let n = (tile % p.tiles_n * LANES + lane.x) * 16u;
   var at_a = p.a_offset + batch * p.a_batch + m * p.a_m;
   var at_b = p.b_offset + batch * p.b_batch + n * p.b_n;
-  let a_rows = 4u * p.a_m;
   let b_columns = 4u * p.b_n;
   // As K, but for llvmpipe no value that it could build a kernel of its own for: it would at every change, for 20 ms.
   let K = min(p.K, arrayLength(&a));
@@ -72,21 +72,22 @@ fn main(
     let b1 = load_b(at_b + b_columns);
     let b2 = load_b(at_b + 2u * b_columns);
     let b3 = load_b(at_b + 3u * b_columns);
-    let a0 = load_a(at_a);
+    let mine = own_rows(at_a, lane.x);
+    let a0 = rows_of(at_a, mine, 0u);
     c00 += outer(a0, b0); c01 += outer(a0, b1); c02 += outer(a0, b2); c03 += outer(a0, b3);
-    let a1 = load_a(at_a + a_rows);
+    let a1 = rows_of(at_a, mine, 1u);
     c10 += outer(a1, b0); c11 += outer(a1, b1); c12 += outer(a1, b2); c13 += outer(a1, b3);
-    let a2 = load_a(at_a + 2u * a_rows);
+    let a2 = rows_of(at_a, mine, 2u);
     c20 += outer(a2, b0); c21 += outer(a2, b1); c22 += outer(a2, b2); c23 += outer(a2, b3);
-    let a3 = load_a(at_a + 3u * a_rows);
+    let a3 = rows_of(at_a, mine, 3u);
     c30 += outer(a3, b0); c31 += outer(a3, b1); c32 += outer(a3, b2); c33 += outer(a3, b3);
-    let a4 = load_a(at_a + 4u * a_rows);
+    let a4 = rows_of(at_a, mine, 4u);
     c40 += outer(a4, b0); c41 += outer(a4, b1); c42 += outer(a4, b2); c43 += outer(a4, b3);
-    let a5 = load_a(at_a + 5u * a_rows);
+    let a5 = rows_of(at_a, mine, 5u);
     c50 += outer(a5, b0); c51 += outer(a5, b1); c52 += outer(a5, b2); c53 += outer(a5, b3);
-    let a6 = load_a(at_a + 6u * a_rows);
+    let a6 = rows_of(at_a, mine, 6u);
     c60 += outer(a6, b0); c61 += outer(a6, b1); c62 += outer(a6, b2); c63 += outer(a6, b3);
-    let a7 = load_a(at_a + 7u * a_rows);
+    let a7 = rows_of(at_a, mine, 7u);
     c70 += outer(a7, b0); c71 += outer(a7, b1); c72 += outer(a7, b2); c73 += outer(a7, b3);
     at_a += p.a_k;
     at_b += p.b_k;

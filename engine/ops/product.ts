@@ -1,4 +1,6 @@
 import registersSource from "../../shaders/matmul_registers.wgsl" with { type: "text" };
+import rowsLoadedSource from "../../shaders/rows_loaded.wgsl" with { type: "text" };
+import rowsShuffledSource from "../../shaders/rows_shuffled.wgsl" with { type: "text" };
 import transposeSource from "../../shaders/transpose.wgsl" with { type: "text" };
 import vectorSource from "../../shaders/matmul_vector.wgsl" with { type: "text" };
 import workgroupSource from "../../shaders/matmul_workgroup.wgsl" with { type: "text" };
@@ -16,7 +18,10 @@ import { accumulate } from "./binary.ts";
 import { sumInto } from "./reduce.ts";
 import { copyPart } from "./strided_copy.ts";
 
-const registers = defineShader("matmul_registers.wgsl", registersSource, [epilogueShader]);
+const rowsLoaded = defineShader("rows_loaded.wgsl", rowsLoadedSource);
+const rowsShuffled = defineShader("rows_shuffled.wgsl", rowsShuffledSource);
+const registers = defineShader("matmul_registers.wgsl", registersSource, [epilogueShader, rowsLoaded]);
+const shuffling = defineShader("matmul_registers.wgsl", registersSource, [epilogueShader, rowsShuffled]);
 const vector = defineShader("matmul_vector.wgsl", vectorSource, [epilogueShader]);
 const workgroup = defineShader("matmul_workgroup.wgsl", workgroupSource, [epilogueShader]);
 const transpose = defineShader("transpose.wgsl", transposeSource);
@@ -71,14 +76,14 @@ export interface Product {
 }
 
 /**
- * The ways to compute a product: register tiles, with none, the second or both operands copied first where vec4s cannot run
- * along their rows; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup memory of 64 or 128 each
+ * The ways to compute a product: register tiles, with operands copied first where vec4s cannot run along their rows or not, or
+ * with rows of A that lanes pass on, in subgroups of eight; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup memory of 64 or 128 each
  * way, with the sum over k in one part or several, which are added in a second pass.
  */
 export const productVariants = [
   "registers",
-  "registers, b copied",
   "registers, copied",
+  "registers, shuffled",
   "vector",
   "vector, shared",
   "workgroup 1×1",
@@ -107,8 +112,8 @@ export function product(c: Tensor, spec: Product, epilogue: Epilogue = {}): void
 
 function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: ProductVariant, K_last = spec.K): void {
   const { M, N, K, batch } = spec, { gpu } = c;
-  const a = variant === "registers, copied" ? kMajor(spec.a, M, K) : spec.a;
-  const b = variant.endsWith("copied") ? kMajor(spec.b, N, K) : spec.b;
+  const copied = variant === "registers, copied";
+  const a = copied ? kMajor(spec.a, M, K) : spec.a, b = copied ? kMajor(spec.b, N, K) : spec.b;
   const { bias, gelu, pre, residual, dropout } = epilogue;
   const tensors = {
     ...{ a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor, c },
@@ -145,7 +150,8 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   const aVec4 = isVec4(a, a.step, a.k, M), bVec4 = isVec4(b, b.step, b.k, N);
   const aAlongK = isVec4(a, a.k, a.step, K), bAlongK = isVec4(b, b.k, b.step, K);
   if (variant.startsWith("registers")) {
-    start([32, 128], registers, "main", { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, {}, K);
+    const shader = variant === "registers, shuffled" ? shuffling : registers;
+    start([32, 128], shader, "main", { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, {}, K);
   } else if (variant === "vector" || variant === "vector, shared") {
     const shared = variant === "vector, shared", LANES = shared ? 16 : gpu.isCpu ? 8 : 64;
     const constants = {
@@ -233,22 +239,23 @@ function isVec4({ batch, offset = 0 }: Operand, along: number, across: number, s
 /** The variant for a product: what is forced, what was measured, or what suits the adapter and the rows. */
 function variantOf(gpu: Gpu, spec: Product): ProductVariant {
   const { M, N, K, batch, a, b } = spec;
-  if (gpu.forced.product) return gpu.forced.product as ProductVariant;
+  const { product: forced } = gpu.forced;
+  if (forced) return forced === "registers, shuffled" && !gpu.hasSubgroupsOf8 ? "registers" : forced as ProductVariant;
   let fallback: ProductVariant, candidates: ProductVariant[];
   if (gpu.isCpu) {
-    fallback = M < 8 ? "vector" : "registers";
-    candidates = M < 32 ? ["vector", "registers"] : ["registers"];
+    const tiles = gpu.hasSubgroupsOf8 ? "registers, shuffled" : "registers";
+    fallback = M < 8 ? "vector" : tiles;
+    candidates = M < 32 ? ["vector", tiles] : [tiles];
     const rows = Math.min(a.k === 1 ? N : Infinity, b.k === 1 ? M : Infinity); // what a copy serves
-    if (rows < Infinity && rows >= 64) {
-      if (canCopy(b, N, K)) candidates.push("registers, b copied");
-      if (canCopy(a, M, K)) candidates.push("registers, copied");
+    if (tiles === "registers" && rows < Infinity && rows >= 64 && (canCopy(a, M, K) || canCopy(b, N, K))) {
+      candidates.push("registers, copied");
+      if (M >= 256 && rows >= 256 && batch === 1) fallback = "registers, copied";
     }
-    if (M >= 256 && rows >= 256 && rows < Infinity && batch === 1) fallback = "registers, copied";
   } else {
     fallback = M < 8 ? "vector, shared" : `workgroup ${M > 64 ? 2 : 1}×${N > 64 ? 2 : 1}`;
     candidates = M < 64
       ? ["vector", "vector, shared", "workgroup 1×1", "workgroup 1×2", "workgroup 1×1, 4 parts"]
-      : productVariants.filter((variant) => !variant.startsWith("vector") && !variant.endsWith("copied"));
+      : productVariants.filter((variant) => !variant.startsWith("vector") && !variant.startsWith("registers, "));
   }
   const layout = (a.k === 1 ? "N" : "T") + (b.k === 1 ? "T" : "N");
   const type = a.tensor.dtype === "f16" ? "f16 " : "";
