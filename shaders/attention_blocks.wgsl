@@ -4,7 +4,8 @@
 // attention_rows.wgsl, with vec4s for elements: D is a multiple of 4. An invocation holds four queries (in
 // backward_kv: four keys) as matrices of 4 × 4, one for four elements of D, whose columns are the queries; so a row of K
 // times such a matrix adds to four scores, and each element that is loaded serves four. A workgroup's queries are of one
-// head: all its invocations read the same rows of K and V. Keys that no query of a workgroup sees are skipped.
+// head: all its invocations need the same rows of K and V; how they come by them is in vectors_loaded.wgsl or in
+// vectors_shuffled.wgsl. Keys that no query of a workgroup sees are skipped.
 
 const VECTORS: u32 = 16;  // tunable: D / 4
 const LANES: u32 = 8;     // tunable
@@ -60,10 +61,14 @@ fn forward(
     var s1 = vec4f();
     var s2 = vec4f();
     var s3 = vec4f();
-    for (var d = 0u; d < VECTORS; d++) { s0 += vec4f(k[row_k.x + d]) * query[d]; }
-    for (var d = 0u; d < VECTORS; d++) { s1 += vec4f(k[row_k.y + d]) * query[d]; }
-    for (var d = 0u; d < VECTORS; d++) { s2 += vec4f(k[row_k.z + d]) * query[d]; }
-    for (var d = 0u; d < VECTORS; d++) { s3 += vec4f(k[row_k.w + d]) * query[d]; }
+    let own_k0 = own_k(row_k.x, lane.x);
+    for (var d = 0u; d < VECTORS; d++) { s0 += k_of(row_k.x, own_k0, d) * query[d]; }
+    let own_k1 = own_k(row_k.y, lane.x);
+    for (var d = 0u; d < VECTORS; d++) { s1 += k_of(row_k.y, own_k1, d) * query[d]; }
+    let own_k2 = own_k(row_k.z, lane.x);
+    for (var d = 0u; d < VECTORS; d++) { s2 += k_of(row_k.z, own_k2, d) * query[d]; }
+    let own_k3 = own_k(row_k.w, lane.x);
+    for (var d = 0u; d < VECTORS; d++) { s3 += k_of(row_k.w, own_k3, d) * query[d]; }
     s0 = select(vec4f(LOWEST), s0, vec4u(j) < limits);
     s1 = select(vec4f(LOWEST), s1, vec4u(j + 1u) < min(limits, vec4u(p.Tk)));
     s2 = select(vec4f(LOWEST), s2, vec4u(j + 2u) < min(limits, vec4u(p.Tk)));
@@ -85,10 +90,14 @@ fn forward(
       let m = sums[d];
       sums[d] = mat4x4f(shrink.x * m[0], shrink.y * m[1], shrink.z * m[2], shrink.w * m[3]);
     }
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s0, vec4f(v[row_v.x + d])); }
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s1, vec4f(v[row_v.y + d])); }
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s2, vec4f(v[row_v.z + d])); }
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s3, vec4f(v[row_v.w + d])); }
+    let own_v0 = own_v(row_v.x, lane.x);
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s0, v_of(row_v.x, own_v0, d)); }
+    let own_v1 = own_v(row_v.y, lane.x);
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s1, v_of(row_v.y, own_v1, d)); }
+    let own_v2 = own_v(row_v.z, lane.x);
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s2, v_of(row_v.z, own_v2, d)); }
+    let own_v3 = own_v(row_v.w, lane.x);
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s3, v_of(row_v.w, own_v3, d)); }
   }
   let at_o = four_rows((batch * p.o_batch + head * p.o_head) / 4u, i, p.Tq, p.o_token / 4u);
   let normalizer = largest + log(total);
@@ -148,11 +157,13 @@ fn backward_q(
     let row_v = at_v + j * (p.kv_token / 4u);
     var score = vec4f();
     var d_p = vec4f();
-    for (var d = 0u; d < VECTORS; d++) { score += vec4f(k[row_k + d]) * query[d]; }
-    for (var d = 0u; d < VECTORS; d++) { d_p += vec4f(v[row_v + d]) * d_o[d]; }
+    let own_key = own_k(row_k, lane.x);
+    let own_value = own_v(row_v, lane.x);
+    for (var d = 0u; d < VECTORS; d++) { score += k_of(row_k, own_key, d) * query[d]; }
+    for (var d = 0u; d < VECTORS; d++) { d_p += v_of(row_v, own_value, d) * d_o[d]; }
     let weight = select(vec4f(), exp(score - normalizer), vec4u(j) < limits);
     let d_score = weight * (d_p * factors((bh * p.Tq + i) * p.Tk + j, p.Tk) - d_sum);
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(d_score, vec4f(k[row_k + d])); }
+    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(d_score, k_of(row_k, own_key, d)); }
   }
   if (i < p.Tq) { d_sums[rows.x] = d_sum.x; }
   if (i + 1u < p.Tq) { d_sums[rows.y] = d_sum.y; }
@@ -204,15 +215,17 @@ fn backward_kv(
     let row = bh * p.Tq + i;
     var score = vec4f();
     var d_p = vec4f();
-    for (var d = 0u; d < VECTORS; d++) { score += vec4f(q[row_q + d]) * key[d]; }
-    for (var d = 0u; d < VECTORS; d++) { d_p += vec4f(d_out[row_o + d]) * value[d]; }
+    let own_query = own_q(row_q, lane.x);
+    let own_d_o = own_d_out(row_o, lane.x);
+    for (var d = 0u; d < VECTORS; d++) { score += q_of(row_q, own_query, d) * key[d]; }
+    for (var d = 0u; d < VECTORS; d++) { d_p += d_out_of(row_o, own_d_o, d) * value[d]; }
     let sees = vec4u(j, j + 1u, j + 2u, j + 3u) < vec4u(keys_of(i));
     let weight = select(vec4f(), exp(score - log_sum_exp[row]), sees);
     let mask = factors(row * p.Tk + j, 1u);
     let kept = weight * mask;
     let d_score = weight * (d_p * mask - d_sums_in[row]);
-    for (var d = 0u; d < VECTORS; d++) { d_v[d] += outer(kept, vec4f(d_out[row_o + d])); }
-    for (var d = 0u; d < VECTORS; d++) { d_k[d] += outer(d_score, vec4f(q[row_q + d])); }
+    for (var d = 0u; d < VECTORS; d++) { d_v[d] += outer(kept, d_out_of(row_o, own_d_o, d)); }
+    for (var d = 0u; d < VECTORS; d++) { d_k[d] += outer(d_score, q_of(row_q, own_query, d)); }
   }
   let to_k = four_rows((p.dk_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
   let to_v = four_rows((p.dv_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);

@@ -2,6 +2,8 @@ import blocksSource from "../../shaders/attention_blocks.wgsl" with { type: "tex
 import commonSource from "../../shaders/attention_common.wgsl" with { type: "text" };
 import rowsSource from "../../shaders/attention_rows.wgsl" with { type: "text" };
 import tilesSource from "../../shaders/attention_tiles.wgsl" with { type: "text" };
+import vectorsLoadedSource from "../../shaders/vectors_loaded.wgsl" with { type: "text" };
+import vectorsShuffledSource from "../../shaders/vectors_shuffled.wgsl" with { type: "text" };
 import type { Trial } from "../choices.ts";
 import type { Gpu } from "../gpu.ts";
 import type { DType } from "../host_tensor.ts";
@@ -20,18 +22,22 @@ import { reshape, slice } from "./layout.ts";
 import { copyPart, stridedCopy } from "./strided_copy.ts";
 
 const common = defineShader("attention_common.wgsl", commonSource, [pcg4d]);
+const vectorsLoaded = defineShader("vectors_loaded.wgsl", vectorsLoadedSource);
+const vectorsShuffled = defineShader("vectors_shuffled.wgsl", vectorsShuffledSource);
 const shaders = {
   rows: defineShader("attention_rows.wgsl", rowsSource, [pcg4d]),
-  blocks: defineShader("attention_blocks.wgsl", blocksSource, [common]),
+  blocks: defineShader("attention_blocks.wgsl", blocksSource, [common, vectorsLoaded]),
+  shuffled: defineShader("attention_blocks.wgsl", blocksSource, [common, vectorsShuffled]),
   tiles: defineShader("attention_tiles.wgsl", tilesSource, [common]),
 };
 
 /**
- * The ways to compute attention: four queries per invocation, for CPUs (D a multiple of 4 up to 64); one query, with keys
+ * The ways to compute attention: four queries per invocation, for CPUs (D a multiple of 4 up to 64), and with rows that lanes
+ * pass on, in subgroups of eight (up to 32); one query, with keys
  * and values in workgroup memory, for GPUs (D a multiple of 4 up to 128); one query and nothing else (any D); matrix
  * products, with the scores in memory.
  */
-export const attentionVariants = ["blocks", "tiles", "rows", "materialized"] as const;
+export const attentionVariants = ["blocks", "blocks, shuffled", "tiles", "rows", "materialized"] as const;
 
 /** One of the ways to compute attention. */
 export type AttentionVariant = typeof attentionVariants[number];
@@ -234,6 +240,7 @@ function variantFor(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean): Atte
     if (variant === "rows" || variant === "materialized") return true;
     if (D % 4 !== 0) return false;
     if (variant === "tiles") return D <= 128;
+    if (variant === "blocks, shuffled" && (!gpu.hasSubgroupsOf8 || D > 32)) return false;
     // Beyond 64 llvmpipe compiles for half a minute, and what it makes is no faster.
     return D <= 64 && blockRounds("backward_kv", D / 4) * longest <= gpu.loopLimit;
   };
@@ -242,8 +249,9 @@ function variantFor(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean): Atte
   // Scores in memory are a candidate where they take no more of it than the gradients of queries, keys and values.
   const fits = longest <= 6 * D && longest <= 1024;
   // Above 48 llvmpipe compiles blocks for half a minute, to be slower than products.
-  const suits = !gpu.isCpu ? "tiles" : D > 48 && fits ? "materialized" : "blocks",
-    fallback = possible(suits) ? suits : "rows";
+  const usual = ["blocks, shuffled", "blocks", "rows"] as const;
+  const preferred = !gpu.isCpu ? ["tiles", "rows"] as const : D > 48 && fits ? ["materialized"] as const : usual;
+  const fallback: AttentionVariant = preferred.find(possible)!;
   const candidates: AttentionVariant[] = [fallback];
   if (!gpu.isCpu && fallback !== "rows") candidates.push("rows");
   if (fits && fallback !== "materialized") candidates.push("materialized");
@@ -310,9 +318,9 @@ function launch(plan: AttentionPlan, entry: AttentionPass, tensors: Record<strin
   // Two products of queries and keys forward, three and four in the passes backward; half of the pairs are masked.
   const products = { forward: 2, backward_q: 3, backward_kv: 4 }[entry], share = constants.CAUSAL ? 0.5 : 1;
   const flops = 2 * products * share * heads * plan.Tq * plan.Tk * 4 * constants.VECTORS;
-  if (variant === "blocks") {
+  if (variant === "blocks" || variant === "blocks, shuffled") {
     const tiles = Math.ceil(tokens / (4 * blockLanes)), workgroups = heads * tiles;
-    run(shaders.blocks, entry, tensors, {
+    run(variant === "blocks" ? shaders.blocks : shaders.shuffled, entry, tensors, {
       workgroups,
       flops,
       loops: longest * blockRounds(entry, constants.VECTORS),
