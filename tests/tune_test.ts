@@ -22,7 +22,7 @@ const random = (gpu: Gpu, rows: number, columns: number, stream: number) =>
 
 Deno.test("every shape of a program is measured once, and the fastest right candidate is used", async () => {
   using gpu = await Gpu.open();
-  const shapes = [[20, 32, 16], [64, 64, 64], [64, 64, 64]];
+  const shapes = [[20, 32, 16], [24, 64, 64], [24, 64, 64]];
   const pairs = shapes.map(([M, N, K], i) => [random(gpu, M, K, i), random(gpu, N, K, i + 9)] as const);
   const program = () => {
     using _ = new Scope(gpu);
@@ -48,7 +48,7 @@ Deno.test("the candidates of the other kind of adapter are measured too, and are
   const a = random(gpu, 70, 200, 1), b = random(gpu, 200, 68, 2);
   assertEquals(await tune(gpu, () => void matmul(a, b)), 1);
   const [{ ms }] = gpu.choices.answers.values();
-  const candidates = gpu.isCpu ? 1 : productVariants.filter((name) => !/^vector|copied/.test(name)).length;
+  const candidates = gpu.isCpu ? 1 : productVariants.filter((name) => !/^vector|^registers, /.test(name)).length;
   assertEquals(Object.keys(ms).length >= candidates, true, JSON.stringify(ms)); // none was disqualified
 });
 
@@ -109,10 +109,10 @@ Deno.test("with the same choices a run has the same bits on a device opened anew
   const run = async (answers?: ReadonlyMap<string, Choice>) => {
     using gpu = await Gpu.open();
     const model = new Gpt(gpu, { n_layer: 2, n_head: 2, n_embd: 64, block_size: 24, vocab_size: 65 }, { seed: 5 });
-    const optimizer = new AdamW(model.parameters()), ids = Int32Array.from({ length: 97 }, (_, i) => i * i % 65);
+    const optimizer = new AdamW(model.parameters()), ids = Int32Array.from({ length: 25 }, (_, i) => i * i % 65);
     const step = () => {
       using _ = new Scope(gpu, { grad: true });
-      const loss = model.loss(tensor(gpu, ids.slice(0, 96), [4, 24]), tensor(gpu, ids.slice(1), [4, 24]));
+      const loss = model.loss(tensor(gpu, ids.slice(0, 24), [1, 24]), tensor(gpu, ids.slice(1), [1, 24]));
       backward(loss);
       return loss;
     };
