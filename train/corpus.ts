@@ -1,15 +1,9 @@
 import { WeftError } from "../engine/weft_error.ts";
+import { corpora } from "./corpora.ts";
 import { readTextFile } from "./text_file.ts";
 
 /** Tiny Shakespeare: 1,115,394 characters of 65 kinds. */
-export const tinyShakespeare = {
-  /** Where it is downloaded from. */
-  url: "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
-  /** What the file must hash to. */
-  sha256: "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
-  /** Its name in the cache. */
-  file: "tinyshakespeare.txt",
-} as const;
+const tinyShakespeare = corpora.shakespeare.files[0];
 
 /** How a text is found. */
 export interface CorpusOptions {
@@ -36,8 +30,8 @@ export async function loadCorpus(
   if (dataset !== "" && dataset !== "shakespeare") {
     return { text: await readTextFile(dataset), name: dataset };
   }
-  const cached = `${options.cacheDir}/${tinyShakespeare.file}`;
-  const name = "Tiny Shakespeare", expected = options.sha256 ?? tinyShakespeare.sha256;
+  const cached = `${options.cacheDir}/${tinyShakespeare.name}`;
+  const name = "Tiny Shakespeare", expected = options.sha256 ?? tinyShakespeare.sha256!;
   const stored = await Deno.readFile(cached).catch(() => undefined);
   if (stored && await sha256(stored) === expected) {
     return { text: new TextDecoder().decode(stored), name };
