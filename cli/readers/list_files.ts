@@ -1,4 +1,5 @@
 import { glob } from "node:fs/promises";
+import { normalize } from "node:path";
 import { WeftError } from "../../engine/weft_error.ts";
 
 /** The name that stands for standard input. */
@@ -19,8 +20,8 @@ export async function listFiles(inputs: readonly string[]): Promise<string[]> {
     throw new WeftError("No input is given: name files, folders, patterns, or - for standard input");
   }
   const paths: string[] = [];
-  for (const input of inputs) paths.push(...input === standardInput ? [input] : await filesOf(input));
-  const files = new Map<string, string>(); // by what they are, since links and `./` give a file several paths
+  for (const input of inputs) paths.push(...input === standardInput ? [input] : await filesOf(normalize(input)));
+  const files = new Map<string, string>(); // by what they are, since links give a file several paths
   for (const path of paths.sort()) {
     const file = path === standardInput ? path : await Deno.realPath(path);
     if (!files.has(file)) files.set(file, path);
