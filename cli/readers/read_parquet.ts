@@ -1,25 +1,21 @@
 // deno-lint-ignore-file no-import-prefix
-import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { parquetMetadataAsync, parquetSchema } from "npm:hyparquet@1.31.5";
-import { parquetHeader, readPage } from "npm:hyparquet@1.31.5/src/column.js";
-import { compressors } from "npm:hyparquet-compressors@1.1.2";
+import { parquetHeader } from "npm:hyparquet@1.31.5/src/column.js";
 import { WeftError } from "../../engine/weft_error.ts";
 import { ChunkReader } from "./chunk_reader.ts";
 import { DamagedFile } from "./damaged_file.ts";
 import { decodeText } from "./decode_text.ts";
+import { checkCodec, decodeDictionary, decodePage, type PageColumn, type PageHeader } from "./parquet_page.ts";
 import { readChunks } from "./read_chunks.ts";
 import type { FileOptions, PlacedDocument } from "./read_options.ts";
 import { countSkipped } from "./read_report.ts";
 
 type Metadata = Awaited<ReturnType<typeof parquetMetadataAsync>>;
-type ColumnDecoder = Parameters<typeof readPage>[2];
-type PageHeader = ReturnType<typeof parquetHeader>;
-type Values = Parameters<typeof readPage>[3];
 
-/** Pages of more bytes are left out: writers end a page at a megabyte, or with the document that is larger. */
-const maxPageBytes = 1 << 28;
+/** Pages of more bytes or rows are left out: writers end a page at a megabyte, or with the document that is larger. */
+const maxPageBytes = 1 << 28, maxPageRows = 1 << 24;
 /** The description of a file at its end, and that of a page before it, may not be larger. */
-const maxFooterBytes = 1 << 28, maxHeaderBytes = 1 << 26;
+const maxFooterBytes = 1 << 26, maxHeaderBytes = 1 << 26;
 
 /**
  * The documents of a column of a Parquet file. The file is read page by page, so that no more of it is in memory than
@@ -31,38 +27,39 @@ const maxFooterBytes = 1 << 28, maxHeaderBytes = 1 << 26;
 export async function* readParquet(options: FileOptions): AsyncGenerator<PlacedDocument> {
   using file = await Deno.open(options.path);
   const metadata = await sound(() => readMetadata(file));
-  const decoder = decoderOf(metadata, options);
+  const optional = checkColumn(metadata, options);
   let row = 0;
   for (const group of metadata.row_groups) {
     const rows = Number(group.num_rows);
+    if (!(rows >= 0)) throw new DamagedFile("a group of rows has no number of rows");
     const column = group.columns.find(({ meta_data: meta }) => meta?.path_in_schema.join(".") === options.textField);
     if (column?.meta_data === undefined) throw new DamagedFile(`a group of rows lacks the column`);
     if (row + rows > options.firstDocument) {
       const { codec, dictionary_page_offset, data_page_offset, total_compressed_size: size } = column.meta_data;
+      checkCodec(options.path, codec);
       const start = Number(dictionary_page_offset || data_page_offset);
-      yield* readColumnChunk(start, Number(size), row, { ...decoder, codec }, options);
+      yield* readColumnChunk({ start, end: start + Number(size) }, { row, rows }, { codec, optional }, options);
       for (const { meta_data: meta } of group.columns) options.report.bytes += Number(meta?.total_compressed_size ?? 0);
     }
     row += rows;
   }
 }
 
-/** The documents of a column's part of a group of rows, whose first row has that number. */
+/** The documents of a column's part of a group of rows, which lies in that range of the file. */
 async function* readColumnChunk(
-  start: number,
-  size: number,
-  firstRow: number,
-  decoder: ColumnDecoder,
+  range: { readonly start: number; readonly end: number },
+  group: { readonly row: number; readonly rows: number },
+  column: PageColumn,
   options: FileOptions,
 ): AsyncGenerator<PlacedDocument> {
   const { path, file, report, firstDocument } = options;
-  const reader = new ChunkReader(readChunks(path, { start, end: start + size }));
+  const reader = new ChunkReader(readChunks(path, range));
   try {
-    let row = firstRow, dictionary: Values;
+    let row = group.row, dictionary: Uint8Array[] | undefined;
     while ((await reader.peek(1)).length > 0) {
       const header = await readPageHeader(reader);
       const rows = rowsOf(header), compressed = header.compressed_page_size;
-      if (header.uncompressed_page_size > maxPageBytes || compressed > maxPageBytes) {
+      if (Math.max(header.uncompressed_page_size, compressed) > maxPageBytes || rows > maxPageRows) {
         if (header.type === "DICTIONARY_PAGE") throw new DamagedFile("a dictionary is too large");
         countSkipped(report, "too_large", `${path}:${row + 1}: a page of ${header.uncompressed_page_size} bytes`, rows);
         await reader.skip(compressed);
@@ -70,11 +67,11 @@ async function* readColumnChunk(
         await reader.skip(compressed);
       } else {
         const bytes = (await reader.take(compressed)).slice(); // a copy, since texts stay views of it
-        const view = new DataView(bytes.buffer);
-        const { data } = await sound(() => readPage({ view, offset: 0 }, header, decoder, dictionary, undefined, 0));
-        if (header.type === "DICTIONARY_PAGE") dictionary = data;
-        else {
-          for (const [i, value] of (data as (Uint8Array | null | undefined)[]).entries()) {
+        if (header.type === "DICTIONARY_PAGE") {
+          dictionary = await sound(() => decodeDictionary(bytes, header, column.codec));
+        } else {
+          const values = await sound(() => decodePage(bytes, header, column, dictionary));
+          for (const [i, value] of values.entries()) {
             const number = row + i;
             if (number < firstDocument) continue;
             const text = takeText(value, `${path}:${number + 1}`, options);
@@ -91,15 +88,16 @@ async function* readColumnChunk(
       }
       row += rows;
     }
+    if (row !== group.row + group.rows) throw new DamagedFile("a group of rows has another number of values than rows");
   } finally {
     await reader.close();
   }
 }
 
 /** The text of a value, or undefined after it was counted why there is none. */
-function takeText(value: Uint8Array | null | undefined, source: string, options: FileOptions): string | undefined {
+function takeText(value: Uint8Array | undefined, source: string, options: FileOptions): string | undefined {
   const { report, maxDocumentBytes, invalidUtf8, textField } = options;
-  if (!(value instanceof Uint8Array)) countSkipped(report, "no_text", `${source}: ${textField} is null`);
+  if (value === undefined) countSkipped(report, "no_text", `${source}: ${textField} is null`);
   else if (value.length > maxDocumentBytes) countSkipped(report, "too_large", `${source}: ${value.length} bytes`);
   else {
     const text = decodeText(value, invalidUtf8);
@@ -127,8 +125,8 @@ async function readMetadata(file: Deno.FsFile): Promise<Metadata> {
   return await parquetMetadataAsync({ byteLength: size, slice });
 }
 
-/** How the values of the column are decoded, as far as it is the same for all groups of rows. */
-function decoderOf(metadata: Metadata, { path, textField }: FileOptions): Omit<ColumnDecoder, "codec"> {
+/** Whether values of the column may be missing. There must be such a column, and it must hold texts. */
+function checkColumn(metadata: Metadata, { path, textField }: FileOptions): boolean {
   const root = parquetSchema(metadata), node = root.children.find(({ element }) => element.name === textField);
   if (node === undefined) {
     const names = root.children.map(({ element }) => element.name).join(", ");
@@ -139,24 +137,8 @@ function decoderOf(metadata: Metadata, { path, textField }: FileOptions): Omit<C
     const kind = node.children.length > 0 || element.repetition_type === "REPEATED" ? "lists or records" : element.type;
     throw new WeftError(`The column ${textField} of ${path} holds ${kind} and not texts; name another with text_field`);
   }
-  const asTheyAre = (bytes: Uint8Array) => bytes; // decoded here, so that what is not UTF-8 is seen
-  return {
-    pathInSchema: [textField],
-    type: element.type,
-    element: { ...element, converted_type: "UTF8", logical_type: undefined },
-    schemaPath: [root, node],
-    compressors: pageCompressors,
-    parsers: { stringFromBytes: asTheyAre } as ColumnDecoder["parsers"],
-  };
+  return element.repetition_type !== "REQUIRED";
 }
-
-/** Those of Deno are quicker than those in JavaScript, and end where a page is longer than it says. */
-const pageCompressors: ColumnDecoder["compressors"] = {
-  ...compressors,
-  GZIP: (input, length) => gunzipSync(input, { maxOutputLength: Math.max(length, 1) }),
-  ZSTD: (input, length) => zstdDecompressSync(input, { maxOutputLength: Math.max(length, 1) }),
-  BROTLI: (input, length) => brotliDecompressSync(input, { maxOutputLength: Math.max(length, 1) }),
-};
 
 /** The header of the page at which the reader stands. Its length is not known before, since it may quote texts. */
 async function readPageHeader(reader: ChunkReader): Promise<PageHeader> {
@@ -185,6 +167,8 @@ async function sound<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw error instanceof DamagedFile ? error : new DamagedFile((error as Error).message);
+    throw error instanceof DamagedFile || error instanceof WeftError
+      ? error
+      : new DamagedFile((error as Error).message);
   }
 }
