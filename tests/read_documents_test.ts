@@ -263,6 +263,8 @@ Deno.test("when not one line has the field, or is JSON, or when there is no docu
     { "a.jsonl": '{"id": 1, "body": "b"}\n' },
     "its fields are id, body); name the field of the text with text_field",
   );
+  const many = '{"body": "b"}\n'.repeat(10_000);
+  await fails({ "a.jsonl": many + line("far away") }, "the field text is in none of them ("); // without waiting for it
   await fails({ "a.jsonl": "just words\nand more\n" }, "is not JSONL, one JSON object a line");
   await fails({ "a.txt": "", "b.jsonl": "\n" }, "There is no document to read: 0 documents from 2 files");
   await fails({ "a.txt": "x".repeat(100) }, "name what stands between documents with document_separator", {

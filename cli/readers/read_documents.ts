@@ -1,4 +1,5 @@
 import { WeftError } from "../../engine/weft_error.ts";
+import { checkFields } from "./check_fields.ts";
 import { ChunkReader } from "./chunk_reader.ts";
 import { DamagedFile } from "./damaged_file.ts";
 import { type Compression, compressionOf, decompress } from "./decompress.ts";
@@ -40,7 +41,9 @@ export async function* readDocuments(
   for (let file = from?.file ?? 0; file < paths.length; file++) {
     const start = file === from?.file ? from : { file, document: 0 };
     yield* readFile(paths[file], start, options, report);
-    if (report.documents === before && from === undefined) checkFields(paths[file], options, report);
+    if (report.documents === before && from === undefined) {
+      checkFields(paths[file], options.textField ?? "text", report);
+    }
     report.files++;
   }
   if (report.documents === before && from === undefined) {
@@ -71,10 +74,8 @@ async function* readFile(
   } catch (error) {
     if (error instanceof WeftError) throw error;
     if (!(error instanceof DamagedFile)) {
-      if (error instanceof Error && ("code" in error || Object.values(Deno.errors).some((e) => error instanceof e))) {
-        throw new WeftError(`${path} cannot be read: ${error.message}`);
-      }
-      throw error;
+      if (!isOfTheSystem(error)) throw error;
+      throw new WeftError(`${path} cannot be read: ${error.message}`);
     }
     const where = `${path} is damaged or cut off after ${report.documents - documents} documents: ${error.message}`;
     if (options.damagedFiles !== "skip") {
@@ -82,6 +83,11 @@ async function* readFile(
     }
     countSkipped(report, "damaged_file", where);
   }
+}
+
+/** Whether the operating system refused something, as by ENOENT, EACCES or EIO. */
+function isOfTheSystem(error: unknown): error is Error {
+  return error instanceof Error && /^E[A-Z]+$/.test((error as Error & { code?: string }).code ?? "");
 }
 
 async function* documentsOf(
@@ -146,22 +152,6 @@ async function looksLikeJsonl(path: string, content: ChunkReader, { format }: Re
   if (["jsonl", "ndjson", "json"].includes(ending)) return true;
   if (["txt", "text", "md"].includes(ending)) return false;
   return /^\ufeff?\s*\{\s*"/.test(new TextDecoder("utf-8", { ignoreBOM: true }).decode(await content.peek(256)));
-}
-
-/** Says so when not one line or row has a text: then the field is another, or the file is something else. */
-function checkFields(path: string, { textField = "text" }: ReadOptions, { skipped }: ReadReport): void {
-  const { no_text: noText, invalid_json: invalidJson } = skipped;
-  if (noText !== undefined) {
-    throw new WeftError(
-      `${path} has no document: the field ${textField} is in none of them (${noText.examples[0]}); name the field of ` +
-        `the text with text_field`,
-    );
-  }
-  if (invalidJson !== undefined) {
-    throw new WeftError(
-      `${path} is not JSONL, one JSON object a line: not one of its lines is such (${invalidJson.examples[0]})`,
-    );
-  }
 }
 
 /** What may help when nothing was found. */

@@ -1,3 +1,4 @@
+import { checkFields, fruitlessLines } from "./check_fields.ts";
 import { decodeText, withoutMark } from "./decode_text.ts";
 import type { FileOptions, PlacedDocument } from "./read_options.ts";
 import { countSkipped, type SkipReason } from "./read_report.ts";
@@ -77,6 +78,9 @@ async function* readRecords(
   });
   const leaveOut = (reason: SkipReason, example: string) => {
     countSkipped(report, reason, example);
+    if (report.documents === 0 && report.skipped[reason]?.count === fruitlessLines) {
+      checkFields(path, options.textField, report);
+    }
     return undefined;
   };
   const take = ({ bytes, length, start: begin, end }: ByteRecord): PlacedDocument | undefined => {
