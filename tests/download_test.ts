@@ -27,11 +27,14 @@ interface Manners {
 /** Runs `body` with a server of one file, whose manners can be changed on the way, and a fresh folder. */
 async function serving(
   manners: Manners,
-  body: (use: { url: string; dir: string; path: string; ranges: (string | null)[] }) => Promise<void>,
+  body: (
+    use: { url: string; dir: string; path: string; ranges: (string | null)[]; conditions: (string | null)[] },
+  ) => Promise<void>,
 ): Promise<void> {
-  const ranges: (string | null)[] = [], dir = await Deno.makeTempDir();
+  const ranges: (string | null)[] = [], conditions: (string | null)[] = [], dir = await Deno.makeTempDir();
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {}, onError }, ({ headers }) => {
     ranges.push(headers.get("range"));
+    conditions.push(headers.get("if-range"));
     const { body = content, etag, lastModified, breaksAfter, stallsAfter, chunked, status } = manners;
     if (status) return new Response("no", { status });
     const validator = etag ?? lastModified, asked = headers.get("if-range");
@@ -57,7 +60,7 @@ async function serving(
     return new Response(stream, { status: range ? 206 : 200, headers: answer });
   });
   try {
-    await body({ url: `http://127.0.0.1:${server.addr.port}/file`, dir, path: `${dir}/file.bin`, ranges });
+    await body({ url: `http://127.0.0.1:${server.addr.port}/file`, dir, path: `${dir}/file.bin`, ranges, conditions });
   } finally {
     await server.shutdown();
     await Deno.remove(dir, { recursive: true });
@@ -116,12 +119,13 @@ Deno.test("a connection that breaks every few kilobytes is taken up where it bro
 
 Deno.test("a download that was stopped goes on in another run", async () => {
   for (const validator of [{ etag: '"one"' }, { lastModified: "Mon, 01 Jan 2024 00:00:00 GMT" }]) {
-    await serving({ ...validator, breaksAfter: 30_000 }, async ({ url, path, dir, ranges }) => {
+    await serving({ ...validator, breaksAfter: 30_000 }, async ({ url, path, dir, ranges, conditions }) => {
       const there = await stopAfter(30_000, url, path);
       assertEquals(names(dir), ["file.bin.part", "file.bin.part.json"]);
       await downloadFile(url, path, soon);
       assertEquals(await Deno.readFile(path), content);
       assertEquals(ranges[1], `bytes=${there}-`);
+      assertEquals(conditions[1], Object.values(validator)[0]);
       assertEquals(names(dir), ["file.bin"]);
     });
   }

@@ -80,7 +80,7 @@ Deno.test("JSONL: the field of each line, by line number; blank lines are nothin
 
 Deno.test("gzip and zstd of text and JSONL, also of several members, frames and skippable frames", async () => {
   const skippable = new Uint8Array([0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
-  const long = "long ".repeat(100_000);
+  const long = "long ".repeat(100_000) + "x".repeat(500_000); // of blocks of all kinds
   const { texts, report, skipped } = await readAll({
     "a.txt.gz": gzipSync("in gzip"),
     "b.jsonl.gz": concat(gzipSync(line("1") + '{"te'), gzipSync('xt":"2"}\n'), gzipSync(line("3"))),
@@ -235,6 +235,7 @@ Deno.test("a compressed file that is cut off or damaged is an error, or counted 
     "page.jsonl.gz": "<html>Not found</html>",
     "page.jsonl.zst": "<html>Not found</html>",
     "head.jsonl.zst": zstd(content).subarray(0, 5),
+    "dictionary.jsonl.zst": new Uint8Array([0x28, 0xb5, 0x2f, 0xfd, 0x21, 7, 1, 1, 0, 0]),
   };
   for (const [name, bytes] of Object.entries(files)) {
     await inFolder({ "a good one.txt": "good", [name]: bytes }, async (dir) => {

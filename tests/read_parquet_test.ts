@@ -1,8 +1,9 @@
 // deno-lint-ignore-file no-import-prefix
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { parquetWriteBuffer } from "npm:hyparquet-writer@0.17.0";
 import { WeftError } from "../mod.ts";
+import { DamagedFile } from "../cli/readers/damaged_file.ts";
 import { decodePage, type PageHeader } from "../cli/readers/parquet_page.ts";
 import { readDocuments } from "../cli/readers/read_documents.ts";
 import type { ReadOptions } from "../cli/readers/read_options.ts";
@@ -137,6 +138,16 @@ Deno.test("Parquet without rows, cut off, or damaged at any place ends in a clea
   const whole = parquet(texts);
   for (const bytes of [whole.subarray(0, whole.length - 1), whole.subarray(1000), whole.subarray(0, 10)]) {
     await assertRejects(() => read(bytes), WeftError, "is damaged or cut off after ");
+  }
+  for (const length of [[2, 0, 0, 0], [0xff, 0xff, 0xff, 0xff]]) {
+    const bytes = new Uint8Array([...length, 0x61]);
+    const header = {
+      type: "DATA_PAGE",
+      uncompressed_page_size: 5,
+      data_page_header: { num_values: 1, encoding: "PLAIN" },
+    } as PageHeader;
+    const decode = () => decodePage(bytes, header, { codec: "UNCOMPRESSED", optional: false }, undefined);
+    assertThrows(decode, DamagedFile, "ends in the middle of a text");
   }
   let errors = 0;
   for (let at = 4; at < whole.length - 4; at += 97) {

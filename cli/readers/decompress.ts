@@ -95,9 +95,10 @@ async function* unzstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 async function* zstdFrame(reader: ChunkReader): AsyncGenerator<Uint8Array> {
   const descriptor = (await reader.peek(5))[4];
   const singleSegment = (descriptor & 0x20) !== 0, hasChecksum = (descriptor & 4) !== 0;
-  const contentSize = descriptor >> 6, dictionary = descriptor & 3;
+  const contentSize = descriptor >> 6;
+  if ((descriptor & 3) !== 0) throw new DamagedFile("it is compressed with a dictionary of its own");
   yield await reader.take(
-    5 + (singleSegment ? 0 : 1) + [0, 1, 2, 4][dictionary] + [singleSegment ? 1 : 0, 2, 4, 8][contentSize],
+    5 + (singleSegment ? 0 : 1) + [singleSegment ? 1 : 0, 2, 4, 8][contentSize],
   );
   for (let last = false; !last;) {
     const start = await reader.peek(3);

@@ -160,7 +160,7 @@ function readHybrid(bytes: Uint8Array, width: number, count: number): Uint32Arra
     } else {
       let value = 0;
       for (let i = 0; i < width; i += 8) value |= byte(at++) << i;
-      numbers.fill(value, done, done += Math.min(length, count - done));
+      numbers.fill(value, done, done += length); // a run may claim more than there are
     }
   }
   return numbers;
