@@ -121,7 +121,7 @@ Deno.test("a download that was stopped goes on in another run", async () => {
   for (const validator of [{ etag: '"one"' }, { lastModified: "Mon, 01 Jan 2024 00:00:00 GMT" }]) {
     await serving({ ...validator, breaksAfter: 30_000 }, async ({ url, path, dir, ranges, conditions }) => {
       const there = await stopAfter(30_000, url, path);
-      assertEquals(names(dir), ["file.bin.part", "file.bin.part.json"]);
+      assertEquals(names(dir), ["file.bin.part", "file.bin.part.info"]);
       await downloadFile(url, path, soon);
       assertEquals(await Deno.readFile(path), content);
       assertEquals(ranges[1], `bytes=${there}-`);
@@ -172,7 +172,7 @@ Deno.test("without a validator the hash decides: pieces of two versions are foun
 Deno.test("a download that had ended but was not renamed needs no further byte", async () => {
   await serving({ etag: '"one"' }, async ({ url, path, ranges }) => {
     await Deno.writeFile(`${path}.part`, content);
-    await Deno.writeTextFile(`${path}.part.json`, JSON.stringify({ url, validator: '"one"' }));
+    await Deno.writeTextFile(`${path}.part.info`, JSON.stringify({ url, validator: '"one"' }));
     await downloadFile(url, path, { ...soon, sha256 });
     assertEquals(await Deno.readFile(path), content);
     assertEquals(ranges, ["bytes=100000-"]);

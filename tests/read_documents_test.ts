@@ -113,6 +113,8 @@ Deno.test("folders, patterns and files give each file once, in the order of path
     "B.txt",
     "a[1].txt",
     ".hidden/x.txt",
+    "a.txt.part",
+    "a.txt.part.info",
     "b/.part.txt",
     "notes.pdf",
     "b/c/d.jsonl",
@@ -241,6 +243,7 @@ Deno.test("a compressed file that is cut off or damaged is an error, or counted 
     await inFolder({ "a good one.txt": "good", [name]: bytes }, async (dir) => {
       const error = await assertRejects(() => read([dir]), WeftError, `${dir}/${name} is damaged or cut off after `);
       assertStringIncludes(error.message, "damaged_files=skip", name);
+      if (name.startsWith("dictionary")) assertStringIncludes(error.message, "with a dictionary of its own");
     });
     const { texts: found, report, skipped } = await readAll(
       { "a good one.txt": "good", [name]: bytes },

@@ -61,7 +61,7 @@ export async function downloadFile(url: string, path: string, options: DownloadO
     await downloadAndCheck(part, url, options);
     await file.sync();
     await Deno.rename(part.path, path);
-    await removeIfThere(`${part.path}.json`);
+    await removeIfThere(`${part.path}.info`);
   } catch (error) {
     if (error instanceof WeftError || options.signal?.aborted) throw error;
     const { message, code } = error as Error & { code?: string };
@@ -98,7 +98,7 @@ async function hashFile(file: Deno.FsFile, total: number, options: DownloadOptio
 async function takeUp(part: Part, url: string, options: DownloadOptions): Promise<void> {
   const { size } = await part.file.stat();
   if (size === 0) return;
-  const note = await Deno.readTextFile(`${part.path}.json`).then(JSON.parse).catch(() => undefined);
+  const note = await Deno.readTextFile(`${part.path}.info`).then(JSON.parse).catch(() => undefined);
   // without a validator only the hash can tell whether the rest fits
   if (note?.url !== url || !(note.validator ?? options.sha256)) return await startAnew(part);
   part.hash = await hashFile(part.file, size, options);
@@ -122,7 +122,7 @@ async function downloadAndCheck(part: Part, url: string, options: DownloadOption
     await startAnew(part);
     if (connections > 1) continue; // the pieces may be of different versions
     await Deno.remove(part.path);
-    await removeIfThere(`${part.path}.json`);
+    await removeIfThere(`${part.path}.info`);
     throw new WeftError(`${url} sent ${length} bytes with SHA-256 ${hash} instead of ${options.sha256}`);
   }
 }
@@ -235,7 +235,7 @@ async function checkAnswer(
   if (status === 200) {
     if (part.length > 0) await startAnew(part);
     part.validator = etag ?? headers.get("last-modified") ?? undefined;
-    await Deno.writeTextFile(`${part.path}.json`, JSON.stringify({ url, validator: part.validator }));
+    await Deno.writeTextFile(`${part.path}.info`, JSON.stringify({ url, validator: part.validator }));
   }
   part.connections++;
   return { body: response.body!.getReader(), total: total === null || total === "" ? undefined : total };
