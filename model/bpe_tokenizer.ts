@@ -89,6 +89,15 @@ export class BpeTokenizer {
   }
 
   /**
+   * The tokenizer of a definition.
+   *
+   * @throws {WeftError} when a byte has no token, or a merge names one that is not there.
+   */
+  static fromDefinition(definition: BpeDefinition): BpeTokenizer {
+    return new BpeTokenizer(definition);
+  }
+
+  /**
    * Reads a Hugging Face `tokenizer.json`, parsed.
    *
    * @throws {WeftError} at whatever in it this class does not implement, and where it is damaged.
@@ -246,7 +255,10 @@ function layOut({ vocab, addedTokens }: BpeDefinition): [Uint8Array<ArrayBuffer>
     tokens[id] = bytes;
   };
   for (const [token, id] of vocab) put(id, tokenToBytes(token), token);
-  for (const { id, content } of addedTokens) put(id, encoder.encode(content), content);
+  for (const { id, content } of addedTokens) {
+    if (vocab.has(content)) throw new WeftError(`The added token ${JSON.stringify(content)} is an ordinary token, too`);
+    put(id, encoder.encode(content), content);
+  }
   const starts = new Int32Array(tokens.length + 1);
   for (let id = 0; id < tokens.length; id++) starts[id + 1] = starts[id] + (tokens[id]?.length ?? 0);
   const bytes = new Uint8Array(starts[tokens.length]);
