@@ -1,6 +1,6 @@
 import { WeftError } from "../engine/weft_error.ts";
 import { describeOptions, resolveOptions } from "../train/options.ts";
-import { loadTokenizer } from "../train/tokenizer_file.ts";
+import { loadAnyTokenizer } from "./any_tokenizer.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { readInput, textOf } from "./standard_input.ts";
 import { bytesOf } from "./tokenizer_encode.ts";
@@ -23,7 +23,7 @@ export async function compareCommand(args: string[]): Promise<void> {
   const values = resolveOptions(options, [{ source: "command line", values: flags }]);
   const paths = values.tokenizers.split(",").filter((path) => path !== "");
   if (paths.length === 0) throw new WeftError("nothing to compare: name them with --tokenizers=a.json,b.json");
-  const tokenizers = await Promise.all(paths.map(loadTokenizer));
+  const tokenizers = await Promise.all(paths.map(loadAnyTokenizer));
   const bytes = await readInput(words[0]), text = textOf(bytes, words[0]);
   if (text === "") throw new WeftError(`${words[0] ?? "standard input"} is empty: a text to compare on is needed`);
   const rows = tokenizers.map((tokenizer, i) => {

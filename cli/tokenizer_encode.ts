@@ -2,7 +2,8 @@ import { WeftError } from "../engine/weft_error.ts";
 import { BpeTokenizer } from "../model/bpe_tokenizer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { describeOptions, resolveOptions } from "../train/options.ts";
-import { loadTokenizer, refuseToOverwrite } from "../train/tokenizer_file.ts";
+import { refuseToOverwrite } from "../train/tokenizer_file.ts";
+import { loadAnyTokenizer } from "./any_tokenizer.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { readInput, textOf } from "./standard_input.ts";
 
@@ -51,7 +52,7 @@ export async function encodeCommand(args: string[]): Promise<void> {
   const { words, flags, help } = parseCommandLine(args, { words: 1, options: encodeOptions });
   if (help) return console.log(encodeHelp);
   const values = resolveOptions(encodeOptions, [{ source: "command line", values: flags }]);
-  const tokenizer = await loadTokenizer(values.tokenizer), bytes = await readInput(words[0]);
+  const tokenizer = await loadAnyTokenizer(values.tokenizer), bytes = await readInput(words[0]);
   const asText = values.special_tokens === "text";
   const ids = tokenizer instanceof BpeTokenizer && asText
     ? tokenizer.encodeBytes(bytes)
@@ -64,7 +65,7 @@ export async function decodeCommand(args: string[]): Promise<void> {
   const { words, flags, help } = parseCommandLine(args, { words: 1, options: decodeOptions });
   if (help) return console.log(decodeHelp);
   const values = resolveOptions(decodeOptions, [{ source: "command line", values: flags }]);
-  const tokenizer = await loadTokenizer(values.tokenizer);
+  const tokenizer = await loadAnyTokenizer(values.tokenizer);
   const ids = parseIds(textOf(await readInput(words[0]), words[0]), words[0] ?? "standard input");
   await write(bytesOf(tokenizer, ids), values);
 }

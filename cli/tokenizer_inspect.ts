@@ -2,7 +2,7 @@ import { BpeTokenizer } from "../model/bpe_tokenizer.ts";
 import { CharTokenizer } from "../model/char_tokenizer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { describeOptions, resolveOptions } from "../train/options.ts";
-import { loadTokenizer } from "../train/tokenizer_file.ts";
+import { loadAnyTokenizer } from "./any_tokenizer.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { readInput, textOf } from "./standard_input.ts";
 import { bytesOf, tokenizerOption } from "./tokenizer_encode.ts";
@@ -31,7 +31,7 @@ export async function inspectCommand(args: string[]): Promise<void> {
   const { words, flags, help: wantsHelp } = parseCommandLine(args, { words: 1, options });
   if (wantsHelp) return console.log(help);
   const values = resolveOptions(options, [{ source: "command line", values: flags }]);
-  const tokenizer = await loadTokenizer(values.tokenizer);
+  const tokenizer = await loadAnyTokenizer(values.tokenizer);
   for (const [name, value] of facts(tokenizer)) console.log(name.padEnd(16) + value);
   const text = words[0] === undefined ? values.text : textOf(await readInput(words[0]), words[0]);
   if (text === "") return;
@@ -51,7 +51,9 @@ function facts(tokenizer: Tokenizer): [string, string][] {
   if (tokenizer instanceof CharTokenizer) {
     return [["kind", "characters"], ["vocabulary", `${tokenizer.vocabSize} tokens`]];
   }
-  if (!(tokenizer instanceof BpeTokenizer)) return [["vocabulary", `${tokenizer.vocabSize} tokens`]];
+  if (!(tokenizer instanceof BpeTokenizer)) {
+    return [["kind", "of Hugging Face, by its library"], ["vocabulary", `ids below ${tokenizer.vocabSize}`]];
+  }
   const { merges } = tokenizer.toJSON().model, special = tokenizer.addedTokens;
   const longest = merges.map(([left, right]) => left + right).sort((a, b) => b.length - a.length).slice(0, 5)
     .map((token) => token.length > 32 ? `${token.slice(0, 32)}… (${token.length} bytes)` : token);

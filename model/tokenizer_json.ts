@@ -29,6 +29,9 @@ export interface TokenizerJson {
   };
 }
 
+/** A `tokenizer.json` is whole, but of a kind that Weft does not have. */
+export class UnsupportedTokenizerError extends WeftError {}
+
 type Json = Readonly<Record<string, unknown>>;
 
 /** The file for a definition. Every added token is in the vocabulary, too: so it has its id wherever the file is read. */
@@ -204,9 +207,9 @@ function damaged(what: string): WeftError {
   return new WeftError(`The tokenizer.json is damaged: ${what}`);
 }
 
-function unsupported(part: string, value: unknown): WeftError {
+function unsupported(part: string, value: unknown): UnsupportedTokenizerError {
   const shown = typeof value === "string" ? value : JSON.stringify(value);
-  return new WeftError(
+  return new UnsupportedTokenizerError(
     `Weft cannot follow this tokenizer.json: its ${part} is ${shown}; it reads byte-level BPE with the patterns of ` +
       `GPT-2 and cl100k, and adds nothing`,
   );

@@ -61,7 +61,7 @@ Deno.test("random texts get the ids that gpt-tokenizer gives them, with GPT-2's 
 for (const [name, tokenizer] of Object.entries({ gpt2, cl100k })) {
   Deno.test(`random texts get the ids that Hugging Face's library gives them with the file of ${name}`, () => {
     const other = huggingFace(tokenizer.toJSON());
-    for (let i = 0; i < 10_000; i++) {
+    for (let i = 0; i < (name === "gpt2" ? 10_000 : 2000); i++) {
       const text = randomText(i, 30, { halves: true, without: otherwiseInJavaScript });
       assertSameIds(tokenizer.encode(text), other.encode(text).ids, text);
     }
@@ -85,7 +85,7 @@ for (const [name, tokenizer] of Object.entries({ gpt2, cl100k })) {
   });
 }
 
-Deno.test("a megabyte without a space is encoded in a second or two, as by a scan of its words", () => {
+Deno.test("a megabyte without a space is encoded in seconds, and comes back", () => {
   for (const text of ["a".repeat(1 << 20), "abcdefghij".repeat(1 << 17), "漢字".repeat(1 << 17), "=".repeat(1 << 20)]) {
     const start = performance.now(), ids = gpt2.encode(text);
     assertEquals(performance.now() - start < 8000, true, `${performance.now() - start} ms`);

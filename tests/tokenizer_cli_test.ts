@@ -115,6 +115,37 @@ Deno.test("inspect shows tokens, compare a table", async () => {
   });
 });
 
+Deno.test("a tokenizer.json of another kind is read by Hugging Face's library", async () => {
+  await inFolder(async (dir) => {
+    const file = { ...gpt2Tokenizer().toJSON(), normalizer: { type: "NFC" } };
+    await Deno.writeTextFile(`${dir}/nfc.json`, JSON.stringify(file));
+    const pieces = [["<unk>", 0], ["▁", -2], ["a", -3], ["b", -3], ["▁a", -1], ["ab", -1]];
+    const metaspace = { type: "Metaspace", replacement: "▁", prepend_scheme: "always", split: true };
+    const unigram = { type: "Unigram", unk_id: 0, vocab: pieces, byte_fallback: false };
+    await Deno.writeTextFile(
+      `${dir}/unigram.json`,
+      JSON.stringify({
+        ...file,
+        normalizer: null,
+        pre_tokenizer: metaspace,
+        decoder: metaspace,
+        model: unigram,
+        added_tokens: [],
+      }),
+    );
+    const nfc = await tokenizer(["encode", "--tokenizer=nfc.json"], dir, "nai\u0308ve");
+    assertEquals([nfc.code, nfc.stdout], [0, `${gpt2Tokenizer().encode("naïve").join(" ")}\n`], nfc.stderr);
+    const ids = await tokenizer(["encode", "--tokenizer=unigram.json"], dir, "ab a");
+    assertEquals([ids.code, ids.stdout], [0, "1 5 4\n"], ids.stderr);
+    assertEquals((await tokenizer(["decode", "--tokenizer=unigram.json"], dir, "1 5 4")).stdout, "ab a");
+    assertStringIncludes((await tokenizer(["inspect", "--tokenizer=unigram.json"], dir)).stdout, "by its library");
+    await Deno.writeTextFile(`${dir}/piece.json`, JSON.stringify({ ...file, model: { type: "WordPiece", vocab: {} } }));
+    const refused = await tokenizer(["encode", "--tokenizer=piece.json"], dir, "a");
+    assertEquals(refused.code, 1);
+    assertStringIncludes(refused.stderr, "its normalizer is NFC");
+  });
+});
+
 Deno.test("GPT-2's own files are a tokenizer, and what is none is named in one line", async () => {
   await inFolder(async (dir) => {
     const gpt2 = gpt2Tokenizer(), { vocab, merges } = gpt2.toJSON().model;
@@ -127,8 +158,8 @@ Deno.test("GPT-2's own files are a tokenizer, and what is none is named in one l
     assertEquals((await loadTokenizer(`${dir}/gpt2`)).encode(text), gpt2.encode(text));
     await Deno.writeTextFile(`${dir}/bad.json`, "{");
     await Deno.writeTextFile(
-      `${dir}/unigram.json`,
-      JSON.stringify({ ...gpt2.toJSON(), model: { type: "Unigram", vocab: [] } }),
+      `${dir}/pieces.json`,
+      JSON.stringify({ ...gpt2.toJSON(), model: { type: "WordPiece", vocab: [] } }),
     );
     await Deno.writeTextFile(`${dir}/ids.txt`, "1 2 x3\n");
     await Deno.writeTextFile(`${dir}/many.txt`, "1 2 99999\n");
@@ -146,8 +177,8 @@ Deno.test("GPT-2's own files are a tokenizer, and what is none is named in one l
       [["encode", "text.txt", "--tokenizer=bad.json"], "bad.json is not JSON"],
       [["encode", "text.txt", "--tokenizer=."], ". holds no tokenizer"],
       [
-        ["encode", "text.txt", "--tokenizer=unigram.json"],
-        "unigram.json: Weft cannot follow this tokenizer.json: its model is Unigram",
+        ["encode", "text.txt", "--tokenizer=pieces.json"],
+        "pieces.json: Weft cannot follow this tokenizer.json: its model is WordPiece",
       ],
       [["encode", "latin1.txt", "--tokenizer=gpt2"], "latin1.txt is not UTF-8"],
       [["encode", "text.txt", "--tokenizer=gpt2", "--out=text.txt"], "text.txt exists"],

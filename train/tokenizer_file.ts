@@ -53,7 +53,8 @@ async function parse(path: string): Promise<Tokenizer> {
   try {
     return tokenizerFromJSON(parseJson(path, text));
   } catch (error) {
-    throw error instanceof WeftError ? new WeftError(`${path}: ${error.message}`) : error;
+    if (error instanceof WeftError) error.message = `${path}: ${error.message}`;
+    throw error;
   }
 }
 
