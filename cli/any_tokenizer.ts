@@ -1,5 +1,4 @@
-// deno-lint-ignore-file no-import-prefix -- no part of the library: what it has no kind for is read by a package
-import type { Tokenizer as HuggingFace } from "npm:@huggingface/tokenizers@0.2.0";
+import type { Tokenizer as HuggingFace } from "@huggingface/tokenizers";
 import { WeftError } from "../engine/weft_error.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { UnsupportedTokenizerError } from "../model/tokenizer_json.ts";
@@ -20,7 +19,7 @@ export async function loadAnyTokenizer(path: string): Promise<Tokenizer> {
     const isFolder = (await Deno.stat(path)).isDirectory;
     const file = JSON.parse(await Deno.readTextFile(isFolder ? `${path}/tokenizer.json` : path));
     if (!["BPE", "Unigram"].includes(file.model.type)) throw error;
-    const { Tokenizer } = await import("npm:@huggingface/tokenizers@0.2.0");
+    const { Tokenizer } = await import("@huggingface/tokenizers");
     try {
       return new ForeignTokenizer(file, new Tokenizer(file, {}));
     } catch {

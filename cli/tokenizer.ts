@@ -1,12 +1,11 @@
-import { WeftError } from "../engine/weft_error.ts";
-import { nearestName } from "../train/nearest_name.ts";
 import { runCommand } from "./run_command.ts";
+import { runSubcommand } from "./run_subcommand.ts";
 import { compareCommand } from "./tokenizer_compare.ts";
 import { decodeCommand, encodeCommand } from "./tokenizer_encode.ts";
 import { inspectCommand } from "./tokenizer_inspect.ts";
 import { trainTokenizerCommand } from "./tokenizer_train.ts";
 
-const commands: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
+const commands = {
   train: trainTokenizerCommand,
   encode: encodeCommand,
   decode: decodeCommand,
@@ -25,17 +24,8 @@ const help = `Makes tokenizers, uses them, and looks into them.
 Each says more with --help.`;
 
 /** `deno task tokenizer`. */
-export async function tokenizerCommand([name, ...args]: string[]): Promise<void> {
-  if (name === undefined || name === "--help" || name === "-h") return console.log(help);
-  if (!Object.hasOwn(commands, name)) {
-    const near = nearestName(name, Object.keys(commands));
-    throw new WeftError(
-      `tokenizer ${name} is not known${
-        near ? `; did you mean ${near}?` : `: it is one of ${Object.keys(commands).join(", ")}`
-      }`,
-    );
-  }
-  await commands[name](args);
+export function tokenizerCommand(args: string[]): Promise<void> {
+  return runSubcommand({ name: "tokenizer", help, commands }, args);
 }
 
 if (import.meta.main) await runCommand(tokenizerCommand);

@@ -1,6 +1,5 @@
-// deno-lint-ignore-file no-import-prefix -- a judge of the tests, and no dependency of the project
-import cl100kRanks from "npm:gpt-tokenizer@4.0.0/bpeRanks/cl100k_base";
-import r50kRanks from "npm:gpt-tokenizer@4.0.0/bpeRanks/r50k_base";
+import cl100kRanks from "gpt-tokenizer/bpeRanks/cl100k_base";
+import r50kRanks from "gpt-tokenizer/bpeRanks/r50k_base";
 import { BpeTokenizer } from "../model/bpe_tokenizer.ts";
 
 const encoder = new TextEncoder();

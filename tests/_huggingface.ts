@@ -1,5 +1,4 @@
-// deno-lint-ignore-file no-import-prefix -- a judge of the tests, and no dependency of the project
-import { Tokenizer } from "npm:@huggingface/tokenizers@0.2.0";
+import { Tokenizer } from "@huggingface/tokenizers";
 import type { TokenizerJson } from "../model/tokenizer_json.ts";
 
 /** Where Hugging Face's JavaScript is not its Rust: whitespace is JavaScript's, and ſ no other case of s. */

@@ -1,7 +1,6 @@
-// deno-lint-ignore-file no-import-prefix -- a judge of the tests, and no dependency of the project
 import { assertEquals, assertThrows } from "@std/assert";
-import { decode as gpt4Decode, encode as gpt4Encode } from "npm:gpt-tokenizer@4.0.0/encoding/cl100k_base";
-import { encode as gpt2Encode } from "npm:gpt-tokenizer@4.0.0/encoding/r50k_base";
+import { decode as gpt4Decode, encode as gpt4Encode } from "gpt-tokenizer/encoding/cl100k_base";
+import { encode as gpt2Encode } from "gpt-tokenizer/encoding/r50k_base";
 import { randomUniform } from "../engine/random.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import { BpeMerges } from "../model/bpe_merges.ts";

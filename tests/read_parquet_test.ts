@@ -1,7 +1,6 @@
-// deno-lint-ignore-file no-import-prefix
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { parquetWriteBuffer } from "npm:hyparquet-writer@0.17.0";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import { WeftError } from "../mod.ts";
 import { DamagedFile } from "../cli/readers/damaged_file.ts";
 import { decodePage, type PageHeader } from "../cli/readers/parquet_page.ts";

@@ -1,8 +1,7 @@
-// deno-lint-ignore-file no-import-prefix
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
-import type { parquetHeader } from "npm:hyparquet@1.31.5/src/column.js";
-import { decompressPage } from "npm:hyparquet@1.31.5/src/datapage.js";
-import { deltaBinaryUnpack } from "npm:hyparquet@1.31.5/src/delta.js";
+import type { parquetHeader } from "hyparquet/src/column.js";
+import { decompressPage } from "hyparquet/src/datapage.js";
+import { deltaBinaryUnpack } from "hyparquet/src/delta.js";
 import { WeftError } from "../../engine/weft_error.ts";
 import { DamagedFile } from "./damaged_file.ts";
 

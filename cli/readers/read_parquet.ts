@@ -1,6 +1,5 @@
-// deno-lint-ignore-file no-import-prefix
-import { parquetMetadataAsync, parquetSchema } from "npm:hyparquet@1.31.5";
-import { parquetHeader } from "npm:hyparquet@1.31.5/src/column.js";
+import { parquetMetadataAsync, parquetSchema } from "hyparquet";
+import { parquetHeader } from "hyparquet/src/column.js";
 import { WeftError } from "../../engine/weft_error.ts";
 import { ChunkReader } from "./chunk_reader.ts";
 import { DamagedFile } from "./damaged_file.ts";
