@@ -101,6 +101,18 @@ export { max, mean, type ReduceOptions, sum } from "./engine/ops/reduce.ts";
 export { logSoftmax, softmax } from "./engine/ops/softmax.ts";
 export { exp, log, pow, relu, scale, sigmoid, silu, sqrt, tanh } from "./engine/ops/unary.ts";
 
+// Tokenizers.
+export type { AddedToken, BpeDefinition, RanksOptions } from "./model/bpe_definition.ts";
+export { BpeTokenizer, type EncodeOptions } from "./model/bpe_tokenizer.ts";
+export { type Decodes, StreamingDecoder } from "./model/streaming_decoder.ts";
+export { type Tokenizer, tokenizerFromJSON } from "./model/tokenizer.ts";
+export { type TokenizerJson, UnsupportedTokenizerError } from "./model/tokenizer_json.ts";
+export { type WordPattern, type WordPatternName, wordPatterns, type WordScanner } from "./model/word_pattern.ts";
+export { type BpeTrainerOptions, type BpeTrainerProgress, trainBpe } from "./train/bpe_trainer.ts";
+export { readTextPieces } from "./train/text_pieces.ts";
+export { loadTokenizer, saveTokenizer } from "./train/tokenizer_file.ts";
+export { wholeWords } from "./train/whole_words.ts";
+
 // Models.
 export { Bigram, type BigramConfig } from "./model/bigram.ts";
 export { CharTokenizer } from "./model/char_tokenizer.ts";
@@ -109,6 +121,15 @@ export { Gpt } from "./model/gpt.ts";
 export { type GptConfig, gptParameterShapes } from "./model/gpt_config.ts";
 export type { ForwardOptions, LanguageModel } from "./model/language_model.ts";
 export { type ModelConfigJson, modelConfigJson, modelFromConfigJson, setParameters } from "./model/model_config.ts";
+
+// Data.
+export type { Document } from "./train/cleaning/document.ts";
+export { corpora, type Corpus, type CorpusFile } from "./train/corpora.ts";
+export { downloadFile, type DownloadOptions, type DownloadProgress } from "./train/download.ts";
+export { prepareData, type PrepareOptions } from "./train/prepare_data.ts";
+export { type DataMeta, type DataPart, openPreparedData, type PreparedData } from "./train/prepared_data.ts";
+export { type ShardOptions, ShardWriter, type WrittenShard } from "./train/shard_writer.ts";
+export { TokenShards, type TokenSource, type TokenType } from "./train/token_shards.ts";
 
 // Training.
 export { AdamW, type AdamWOptions, firstLossScale, type StepOptions } from "./train/adamw.ts";

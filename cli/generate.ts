@@ -1,4 +1,5 @@
 import { loadCheckpoint } from "../train/checkpoint.ts";
+import { StreamingDecoder } from "../model/streaming_decoder.ts";
 import { findDirectory } from "../train/atomic_directory.ts";
 import { readTextFile } from "../train/text_file.ts";
 import { describeOptions, resolveOptions } from "../train/options.ts";
@@ -64,8 +65,9 @@ export async function generateCommand(args: string[]): Promise<void> {
       seed: values.seed + i,
     });
     Deno.stdout.writeSync(encoder.encode(start));
-    for await (const id of tokens) Deno.stdout.writeSync(encoder.encode(tokenizer.decode([id])));
-    Deno.stdout.writeSync(encoder.encode("\n---------------\n"));
+    const decoder = new StreamingDecoder(tokenizer);
+    for await (const id of tokens) Deno.stdout.writeSync(encoder.encode(decoder.push(id)));
+    Deno.stdout.writeSync(encoder.encode(`${decoder.end()}\n---------------\n`));
   }
 }
 

@@ -8,6 +8,7 @@ import { generate } from "../model/generate.ts";
 import { Gpt } from "../model/gpt.ts";
 import type { GptConfig } from "../model/gpt_config.ts";
 import type { LanguageModel } from "../model/language_model.ts";
+import type { Tokenizer } from "../model/tokenizer.ts";
 import { AdamW, firstLossScale } from "../train/adamw.ts";
 import { findDirectory } from "../train/atomic_directory.ts";
 import { Batches, splitTokens } from "../train/batches.ts";
@@ -19,6 +20,9 @@ import {
   type TrainerState,
 } from "../train/checkpoint.ts";
 import { loadCorpus } from "../train/corpus.ts";
+import { openPreparedData } from "../train/prepared_data.ts";
+import type { TokenSource } from "../train/token_shards.ts";
+import { loadTokenizer } from "../train/tokenizer_file.ts";
 import { checkFit } from "../train/fit.ts";
 import { describeOptions, type OptionLayer } from "../train/options.ts";
 import { learningRateAt } from "../train/schedule.ts";
@@ -68,7 +72,7 @@ export async function trainCommand(args: string[]): Promise<void> {
 interface Run {
   readonly model: LanguageModel;
   readonly optimizer: AdamW;
-  readonly tokenizer: CharTokenizer;
+  readonly tokenizer: Tokenizer;
   readonly trainer: Trainer;
   readonly best: { validation: number };
 }
@@ -107,31 +111,63 @@ async function chooseConfig(
   return { config: resolveTrainConfig([{ source: "preset", values: preset }, ...layers]) };
 }
 
+/** What a run learns from. */
+interface Data {
+  readonly name: string;
+  readonly tokenizer: Tokenizer;
+  readonly train: Int32Array<ArrayBuffer> | TokenSource;
+  readonly validation: Int32Array<ArrayBuffer> | TokenSource;
+}
+
+/** A folder of shards, or a text with the tokenizer that is given, resumed, or made of its characters. */
+async function loadData(config: TrainConfig, resumed: Tokenizer | undefined, progress: Progress): Promise<Data> {
+  const { dataset } = config;
+  if (dataset !== "" && (await Deno.stat(dataset).catch(() => undefined))?.isDirectory) {
+    if (config.tokenizer !== "") {
+      throw new WeftError(`tokenizer is ${config.tokenizer}, and the folder ${dataset} has its own: leave it out`);
+    }
+    const data = await openPreparedData(dataset); // stays open for the run
+    if (resumed !== undefined && JSON.stringify(resumed) !== JSON.stringify(data.tokenizer)) {
+      throw new WeftError(
+        `${dataset} has another tokenizer than the run in ${config.out_dir}: it cannot be resumed so`,
+      );
+    }
+    const { parts: { train, val }, vocab_size } = data.meta;
+    progress.print(
+      `data: ${dataset}, ${vocab_size} kinds of tokens; ${train.tokens} tokens of ${train.documents} documents to learn ` +
+        `from, ${val.tokens} of ${val.documents} to validate`,
+    );
+    return { ...data, name: dataset };
+  }
+  const { text, name } = await loadCorpus(dataset, { cacheDir: ".cache", log: (line) => progress.print(line) });
+  const tokenizer = resumed ??
+    (config.tokenizer === "" ? CharTokenizer.fromText(text) : await loadTokenizer(config.tokenizer));
+  const { train, validation } = splitTokens(tokenizer.encode(text));
+  const kinds = tokenizer instanceof CharTokenizer ? "kinds" : `kinds of tokens`;
+  progress.print(
+    `text: ${name}, ${text.length} characters${tokenizer instanceof CharTokenizer ? " of" : ","} ` +
+      `${tokenizer.vocabSize} ${kinds}; ${train.length} tokens to learn from, ${validation.length} to validate`,
+  );
+  return { name, tokenizer, train, validation };
+}
+
 async function prepareRun(
   gpu: Gpu,
   config: TrainConfig,
   resumed: TrainerState | undefined,
   progress: Progress,
 ): Promise<Run> {
-  const { text, name } = await loadCorpus(config.dataset, {
-    cacheDir: ".cache",
-    log: (line) => progress.print(line),
-  });
   const last = `${config.out_dir}/last`;
   const loaded = resumed && await loadCheckpoint(gpu, last);
-  const tokenizer = loaded?.tokenizer ?? CharTokenizer.fromText(text);
-  const tokens = splitTokens(tokenizer.encode(text));
-  progress.print(
-    `text: ${name}, ${text.length} characters of ${tokenizer.vocabSize} kinds; ${tokens.train.length} tokens to learn ` +
-      `from, ${tokens.validation.length} to validate`,
-  );
+  const data = await loadData(config, loaded?.tokenizer, progress), { tokenizer } = data;
   const batches = (part: "train" | "validation", stream: number) =>
-    new Batches(tokens[part], {
+    new Batches(data[part], {
       batchSize: config.batch_size,
       blockSize: config.block_size,
       seed: config.seed,
       stream,
-      name: part === "train" ? `text to learn from (${name})` : `text to validate on (${name})`,
+      order: stream === 1 ? config.batch_order : "random", // evaluations take a sample
+      name: part === "train" ? `text to learn from (${data.name})` : `text to validate on (${data.name})`,
     });
   const [learning, estimating, validating] = [
     batches("train", 1),
@@ -345,12 +381,12 @@ function stepLine(report: StepReport, left: string, peakSharePerTokenRate: numbe
 
 async function sampleText(
   model: LanguageModel,
-  tokenizer: CharTokenizer,
+  tokenizer: Tokenizer,
   config: TrainConfig,
 ): Promise<string> {
-  const newline = tokenizer.characters.indexOf("\n");
+  const newline = tokenizer instanceof CharTokenizer ? Math.max(0, tokenizer.characters.indexOf("\n")) : undefined;
   const ids: number[] = [];
-  const tokens = generate(model, [Math.max(0, newline)], {
+  const tokens = generate(model, [newline ?? tokenizer.endOfText ?? tokenizer.encode("\n")[0]], {
     maxNewTokens: config.sample_tokens,
     temperature: 0.8,
     seed: config.seed,

@@ -1,5 +1,5 @@
 import { WeftError } from "../engine/weft_error.ts";
-import { BpeTokenizer } from "./bpe_tokenizer.ts";
+import { BpeTokenizer, type EncodeOptions } from "./bpe_tokenizer.ts";
 import { CharTokenizer } from "./char_tokenizer.ts";
 
 /** Turns text into ids and back. */
@@ -9,9 +9,11 @@ export interface Tokenizer {
   /** Id of the token that ends a document, where there is one. */
   readonly endOfText?: number;
   /** The ids of a text. */
-  encode(text: string): Int32Array<ArrayBuffer>;
+  encode(text: string, options?: EncodeOptions): Int32Array<ArrayBuffer>;
   /** The text of ids. */
   decode(ids: ArrayLike<number>): string;
+  /** The bytes of ids, where a token may be part of a character. */
+  decodeBytes?(ids: ArrayLike<number>): Uint8Array<ArrayBuffer>;
   /** What a file holds of it. */
   toJSON(): unknown;
 }

@@ -44,3 +44,24 @@ Deno.test("a text shorter than a block is refused with both numbers", () => {
   );
   assertEquals(new Batches(ramp(9), options).at(0).x, ramp(8)); // the shortest that does
 });
+
+Deno.test("a permutation has every chunk once in an epoch, in another order in the next", () => {
+  for (const n of [1, 2, 3, 16, 17, 100]) {
+    const batches = new Batches(ramp(4 * n + 3), { batchSize: 1, blockSize: 4, seed: 3, order: "permutation" });
+    const epoch = (e: number) =>
+      Array.from({ length: batches.chunks }, (_, i) => batches.at(e * batches.chunks + i).x[0]);
+    assertEquals(batches.chunks, n); // three tokens are left over, one is a target alone
+    for (const e of [0, 1]) {
+      assertEquals(epoch(e).sort((a, b) => a - b), Array.from({ length: n }, (_, i) => 4 * i));
+    }
+    if (n >= 16) assertEquals(epoch(0).join() === epoch(1).join(), false);
+    if (n >= 16) assertEquals(epoch(0).join() === epoch(0).sort((a, b) => a - b).join(), false);
+  }
+});
+
+Deno.test("a permutation leaves out nothing but what fills no chunk, and its targets go on into the next one", () => {
+  const batches = new Batches(ramp(9), { batchSize: 2, blockSize: 4, seed: 1, order: "permutation" });
+  const { x, y } = batches.at(0);
+  assertEquals([...x].sort(), [0, 1, 2, 3, 4, 5, 6, 7]);
+  assertEquals([...y].sort(), [1, 2, 3, 4, 5, 6, 7, 8]);
+});

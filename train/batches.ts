@@ -1,5 +1,6 @@
-import { randomU32 } from "../engine/random.ts";
+import { randomU32, randomWords } from "../engine/random.ts";
 import { WeftError } from "../engine/weft_error.ts";
+import type { TokenSource } from "./token_shards.ts";
 
 /** Splits tokens in two at `floor(fraction · n)`: those to learn from, and those that are never seen. */
 export function splitTokens(
@@ -18,6 +19,11 @@ export interface BatchesOptions {
   readonly blockSize: number;
   /** Seed of the run. */
   readonly seed: number;
+  /**
+   * "random" draws chunks that begin anywhere, as nanoGPT does. "permutation" cuts the tokens into chunks that follow
+   * each other and goes through them in a random order, each once in an epoch. Default: "random".
+   */
+  readonly order?: "random" | "permutation";
   /** Tells the batches of one purpose from those of another. Default: 0. */
   readonly stream?: number;
   /** What the tokens are, for messages. Default: "text". */
@@ -25,8 +31,8 @@ export interface BatchesOptions {
 }
 
 /**
- * Random chunks of a long sequence of tokens, with targets that are the inputs shifted by one. The batch of a number
- * is a function of the seed, the stream and that number alone: a resumed run needs to remember nothing but the step.
+ * Chunks of a long sequence of tokens, with targets that are the inputs shifted by one. The batch of a number is a
+ * function of the seed, the stream and that number alone: a resumed run needs to remember nothing but the step.
  *
  * @example
  * ```ts
@@ -41,17 +47,19 @@ export class Batches {
   readonly batchSize: number;
   /** Tokens of a sequence. */
   readonly blockSize: number;
-  #tokens: Int32Array<ArrayBuffer>;
-  #seed: number;
-  #stream: number;
+  /** Chunks of an epoch in the order "permutation"; of random ones, as many as there are places to begin. */
+  readonly chunks: number;
+  #tokens: TokenSource;
+  #options: BatchesOptions;
+  #row: Int32Array<ArrayBuffer>;
 
   /**
    * Batches of these tokens.
    *
    * @throws {WeftError} when there are too few tokens for one sequence and its targets.
    */
-  constructor(tokens: Int32Array<ArrayBuffer>, options: BatchesOptions) {
-    const { batchSize, blockSize, seed, stream = 0, name = "text" } = options;
+  constructor(tokens: Int32Array<ArrayBuffer> | TokenSource, options: BatchesOptions) {
+    const { batchSize, blockSize, order = "random", name = "text" } = options;
     if (tokens.length < blockSize + 1) {
       throw new WeftError(
         `The ${name} has ${tokens.length} tokens: block_size ${blockSize} needs at least ${blockSize + 1}; ` +
@@ -60,22 +68,61 @@ export class Batches {
     }
     this.batchSize = batchSize;
     this.blockSize = blockSize;
-    this.#tokens = tokens;
-    this.#seed = seed;
-    this.#stream = stream;
+    // the last chunk leaves room for the last target
+    this.chunks = order === "random" ? tokens.length - blockSize : Math.floor((tokens.length - 1) / blockSize);
+    this.#tokens = tokens instanceof Int32Array ? inMemory(tokens) : tokens;
+    this.#options = options;
+    this.#row = new Int32Array(blockSize + 1);
   }
 
   /** Inputs and targets of the batch of that number: batchSize · blockSize each, row-major. */
   at(index: number): { x: Int32Array<ArrayBuffer>; y: Int32Array<ArrayBuffer> } {
     const { batchSize, blockSize } = this;
     const x = new Int32Array(batchSize * blockSize), y = new Int32Array(batchSize * blockSize);
-    const starts = this.#tokens.length - blockSize; // the last one leaves room for the last target
-    for (let row = 0; row < batchSize; row++) {
-      const draw = randomU32(this.#seed, this.#stream, index * batchSize + row);
-      const start = Math.floor(draw / 2 ** 32 * starts);
-      x.set(this.#tokens.subarray(start, start + blockSize), row * blockSize);
-      y.set(this.#tokens.subarray(start + 1, start + 1 + blockSize), row * blockSize);
+    for (let i = 0; i < batchSize; i++) {
+      const row = this.#row;
+      this.#tokens.copyTo(row, this.#start(index * batchSize + i));
+      x.set(row.subarray(0, blockSize), i * blockSize);
+      y.set(row.subarray(1), i * blockSize);
     }
     return { x, y };
   }
+
+  /** Where the chunk of a number begins. */
+  #start(number: number): number {
+    const { chunks, blockSize } = this, { seed, stream = 0, order } = this.#options;
+    if (order !== "permutation") {
+      const [high, low] = randomWords(seed, stream, number); // 32 bits cannot tell 9 billion tokens apart
+      return Math.floor((high + low / 2 ** 32) / 2 ** 32 * chunks);
+    }
+    const epoch = Math.floor(number / chunks);
+    return blockSize * permuted(number % chunks, chunks, (round, half) =>
+      // numbers of an epoch and a round come after those of all other purposes
+      randomU32(seed, stream + 16 * (1 + rounds * epoch + round), half));
+  }
+}
+
+const rounds = 4;
+
+/**
+ * Where a random permutation of 0 … n − 1 takes x: a Feistel network of four rounds on the next power of four, walked
+ * along until it comes back below n (Black and Rogaway 2002). It is a bijection whatever the rounds do.
+ */
+function permuted(x: number, n: number, random: (round: number, half: number) => number): number {
+  const bits = Math.max(1, Math.ceil(Math.log2(n) / 2)), size = 2 ** bits;
+  do {
+    let left = Math.floor(x / size), right = x % size;
+    for (let round = 0; round < rounds; round++) {
+      [left, right] = [right, (left + random(round, right)) % size];
+    }
+    x = left * size + right;
+  } while (x >= n);
+  return x;
+}
+
+function inMemory(tokens: Int32Array<ArrayBuffer>): TokenSource {
+  return {
+    length: tokens.length,
+    copyTo: (out, start) => out.set(tokens.subarray(start, start + out.length)),
+  };
 }

@@ -3,9 +3,9 @@ import type { HostTensor } from "../engine/host_tensor.ts";
 import { readSafetensorsFile, writeSafetensorsFile } from "../model/safetensors.ts";
 import { readTensors, type Tensor } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
-import { CharTokenizer } from "../model/char_tokenizer.ts";
 import type { LanguageModel } from "../model/language_model.ts";
 import { modelConfigJson, modelFromConfigJson, setParameters } from "../model/model_config.ts";
+import { type Tokenizer, tokenizerFromJSON } from "../model/tokenizer.ts";
 import type { AdamW } from "./adamw.ts";
 import { findDirectory, writeDirectory } from "./atomic_directory.ts";
 import { sameShape } from "../engine/shape.ts";
@@ -27,7 +27,7 @@ export interface CheckpointParts {
   /** The model. */
   readonly model: LanguageModel;
   /** Its tokenizer. */
-  readonly tokenizer: CharTokenizer;
+  readonly tokenizer: Tokenizer;
   /** The optimizer. */
   readonly optimizer: AdamW;
   /** Where the run stands. */
@@ -61,13 +61,13 @@ export async function saveCheckpoint(directory: string, parts: CheckpointParts):
 export async function loadCheckpoint(
   gpu: Gpu,
   directory: string,
-): Promise<{ model: LanguageModel; tokenizer: CharTokenizer; path: string }> {
+): Promise<{ model: LanguageModel; tokenizer: Tokenizer; path: string }> {
   const path = await findDirectory(directory);
   if (path === undefined) throw new WeftError(`${directory} holds no checkpoint: train one with --out_dir`);
   const model = modelFromConfigJson(gpu, await readJson(`${path}/config.json`), `${path}/config.json`);
   const file = `${path}/model.safetensors`;
   setParameters(model, (await readSafetensorsFile(file)).tensors, file);
-  return { model, tokenizer: CharTokenizer.fromJSON(await readJson(`${path}/tokenizer.json`)), path };
+  return { model, tokenizer: tokenizerFromJSON(await readJson(`${path}/tokenizer.json`)), path };
 }
 
 /** Reads where the run of a checkpoint stands. */

@@ -18,7 +18,18 @@ export const trainOptions = {
   dataset: {
     type: "string",
     default: "",
-    help: "a text file, or `shakespeare`; without one what can be had",
+    help: "a text file, a folder of `data prepare`, or `shakespeare`; without one what can be had",
+  },
+  tokenizer: {
+    type: "string",
+    default: "",
+    help: "a tokenizer.json for the text; without one its characters are the tokens",
+  },
+  batch_order: {
+    type: "string",
+    choices: ["random", "permutation"],
+    default: "random",
+    help: "chunks to learn from: drawn anywhere, or each once in an epoch",
   },
   seed: { type: "int", default: 1337, min: 0, help: "of parameters, batches and dropout" },
   model: { type: "string", choices: ["gpt", "bigram"], default: "gpt", help: "kind of model" },

@@ -1,0 +1,69 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Batches, ShardWriter, TokenShards, WeftError } from "../mod.ts";
+
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const ids = (count: number, step: number) => new Int32Array(count).map((_, i) => i * step % 60_000);
+
+for (const format of ["nanogpt", "llm.c"] as const) {
+  for (const [type, step] of [["uint16", 7], ["uint32", 30_001]] as const) {
+    Deno.test(`shards of ${format} in ${type} hold what was written, wherever it is read`, () =>
+      inFolder(async (folder) => {
+        const tokens = ids(1000, step);
+        using writer = new ShardWriter(folder, "train", { type, format, shardTokens: 300 });
+        for (const [from, to] of [[0, 1], [1, 650], [650, 650], [650, 1000]]) {
+          await writer.write(tokens.subarray(from, to));
+        }
+        const shards = await writer.end();
+        assertEquals(shards.map(({ name, tokens }) => [name, tokens]), [
+          ["train_000000.bin", 300],
+          ["train_000001.bin", 300],
+          ["train_000002.bin", 300],
+          ["train_000003.bin", 100],
+        ]);
+        const bytes = await Deno.readFile(`${folder}/train_000003.bin`);
+        assertEquals(bytes.length, 100 * (type === "uint16" ? 2 : 4) + (format === "llm.c" ? 1024 : 0));
+        const header = [...new Int32Array(bytes.buffer, 0, 3)];
+        if (format === "llm.c") assertEquals(header, [...type === "uint16" ? [20240520, 1] : [20240801, 7], 100]);
+        const hash = await crypto.subtle.digest("SHA-256", bytes);
+        assertEquals(shards[3].sha256, new Uint8Array(hash).toHex());
+        using opened = TokenShards.open(shards.map(({ name }) => `${folder}/${name}`), { type });
+        assertEquals(opened.length, 1000);
+        for (const [start, count] of [[0, 1000], [299, 2], [300, 300], [999, 1], [0, 1], [250, 700]]) {
+          const out = new Int32Array(count);
+          opened.copyTo(out, start);
+          assertEquals(out, tokens.slice(start, start + count));
+        }
+        assertThrows(() => opened.copyTo(new Int32Array(2), 999), RangeError);
+        const options = { batchSize: 3, blockSize: 50, seed: 2 };
+        for (const order of ["random", "permutation"] as const) {
+          const [onDisk, inMemory] = [opened, tokens].map((source) => new Batches(source, { ...options, order }));
+          for (let i = 0; i < 9; i++) assertEquals(onDisk.at(i), inMemory.at(i));
+        }
+      }));
+  }
+}
+
+Deno.test("an id that does not fit, and files that are no shards, are refused", () =>
+  inFolder(async (folder) => {
+    using writer = new ShardWriter(folder, "val", { type: "uint16", format: "llm.c", shardTokens: 10 });
+    await assertRejects(() => writer.write(Int32Array.of(3, 65_536)), WeftError, "The id 65536 does not fit uint16");
+    await writer.write(Int32Array.of(65_535, 1));
+    await writer.end();
+    const path = `${folder}/val_000000.bin`, bytes = await Deno.readFile(path);
+    await Deno.writeFile(path, bytes.slice(0, -2));
+    assertThrows(() => TokenShards.open([path]), WeftError, "its header says 2 tokens, and 1 follow");
+    await Deno.writeFile(path, new Uint8Array(7));
+    assertThrows(() => TokenShards.open([path]), WeftError, "7 bytes are no whole uint16s");
+    await Deno.writeFile(path, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 128));
+    using large = TokenShards.open([path], { type: "uint32" });
+    assertThrows(() => large.copyTo(new Int32Array(2), 0), WeftError, "the id 2147483648 at token 1");
+    assertThrows(() => TokenShards.open([`${folder}/none`]), WeftError, "none cannot be read");
+  }));

@@ -1,0 +1,156 @@
+import { WeftError } from "../engine/weft_error.ts";
+
+/** How the ids of a shard are stored. */
+export type TokenType = "uint16" | "uint32";
+
+/** Tokens in a row, wherever they are. */
+export interface TokenSource {
+  /** How many there are. */
+  readonly length: number;
+  /** Copies tokens from `start` on into `out`, as many as it holds. */
+  copyTo(out: Int32Array<ArrayBuffer>, start: number): void;
+}
+
+/** Bytes of llm.c's header: 256 int32. */
+export const headerBytes = 1024;
+
+/** First number of llm.c's header and its version, by the type of the ids after it. */
+export const shardMagic: Readonly<Record<TokenType, readonly [number, number]>> = {
+  uint16: [20240520, 1],
+  uint32: [20240801, 7],
+};
+
+interface Shard {
+  readonly path: string;
+  readonly file: Deno.FsFile;
+  readonly type: TokenType;
+  readonly offset: number;
+  /** Where its first token is among those of all shards, and where the next shard begins. */
+  readonly first: number;
+  readonly end: number;
+}
+
+/**
+ * The tokens of files, one after the other: nanoGPT's, which are nothing but ids, and llm.c's, with a header of 256
+ * int32 (a magic number, a version, and how many tokens follow). They stay on the disk: what is asked for is read, so
+ * that a corpus of any size takes no memory.
+ *
+ * @example
+ * ```ts
+ * import { TokenShards } from "./token_shards.ts";
+ * const path = await Deno.makeTempFile();
+ * await Deno.writeFile(path, new Uint8Array(Uint16Array.of(7, 8, 9).buffer));
+ * using shards = TokenShards.open([path]);
+ * const out = new Int32Array(2);
+ * shards.copyTo(out, 1);
+ * console.log(shards.length, out); // 3 Int32Array [8, 9]
+ * await Deno.remove(path);
+ * ```
+ */
+export class TokenShards implements TokenSource, Disposable {
+  /** How many tokens there are in all files. */
+  readonly length: number;
+  #shards: readonly Shard[];
+  #window = new Uint8Array(1 << 16);
+
+  private constructor(shards: readonly Shard[]) {
+    this.#shards = shards;
+    this.length = shards.at(-1)?.end ?? 0;
+  }
+
+  /**
+   * Opens files, in this order. A file without llm.c's header holds ids of `type`.
+   *
+   * @throws {WeftError} when one cannot be read, or its length is not that of whole ids or not what its header says.
+   */
+  static open(paths: readonly string[], { type = "uint16" }: { readonly type?: TokenType } = {}): TokenShards {
+    const shards: Shard[] = [];
+    try {
+      for (const path of paths) shards.push(openShard(path, type, shards.at(-1)?.end ?? 0));
+    } catch (error) {
+      for (const { file } of shards) file.close();
+      throw error;
+    }
+    return new TokenShards(shards);
+  }
+
+  /**
+   * Copies tokens from `start` on into `out`, as many as it holds.
+   *
+   * @throws {WeftError} when a file has become shorter, or holds an id past 2³¹.
+   */
+  copyTo(out: Int32Array<ArrayBuffer>, start: number): void {
+    if (start < 0 || start + out.length > this.length) {
+      throw new RangeError(`tokens ${start} to ${start + out.length} of ${this.length}`);
+    }
+    let at = this.#shardOf(start);
+    for (let done = 0; done < out.length;) {
+      const shard = this.#shards[at++], from = start + done;
+      const count = Math.min(out.length - done, shard.end - from);
+      this.#read(shard, from - shard.first, out.subarray(done, done + count));
+      done += count;
+    }
+  }
+
+  /** Closes the files. */
+  [Symbol.dispose](): void {
+    for (const { file } of this.#shards) file.close();
+  }
+
+  /** The shard that holds a token, by bisection. */
+  #shardOf(token: number): number {
+    let low = 0, high = this.#shards.length - 1;
+    while (low < high) {
+      const middle = low + high + 1 >> 1;
+      if (this.#shards[middle].first <= token) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #read({ path, file, type, offset }: Shard, start: number, out: Int32Array<ArrayBuffer>): void {
+    const width = type === "uint16" ? 2 : 4, bytes = out.length * width;
+    if (bytes > this.#window.length) this.#window = new Uint8Array(bytes);
+    const window = this.#window.subarray(0, bytes);
+    file.seekSync(offset + start * width, Deno.SeekMode.Start);
+    for (let at = 0; at < bytes;) {
+      const count = file.readSync(window.subarray(at));
+      if (count === null) throw new WeftError(`${path} has become shorter while it is read`);
+      at += count;
+    }
+    if (type === "uint16") out.set(new Uint16Array(window.buffer, 0, out.length));
+    else {
+      out.set(new Int32Array(window.buffer, 0, out.length));
+      const wrong = out.findIndex((id) => id < 0);
+      if (wrong >= 0) {
+        throw new WeftError(`${path} holds the id ${out[wrong] >>> 0} at token ${start + wrong}: too large`);
+      }
+    }
+  }
+}
+
+function openShard(path: string, headerless: TokenType, first: number): Shard {
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(path);
+  } catch (error) {
+    throw new WeftError(`${path} cannot be read: ${(error as Error).message}`);
+  }
+  try {
+    const { size } = file.statSync(), header = new Int32Array(3);
+    if (size >= headerBytes) file.readSync(new Uint8Array(header.buffer));
+    const named = (Object.keys(shardMagic) as TokenType[]).find((type) =>
+      shardMagic[type].every((number, i) => header[i] === number)
+    );
+    const type = named ?? headerless, offset = named === undefined ? 0 : headerBytes;
+    const count = (size - offset) / (type === "uint16" ? 2 : 4);
+    if (!Number.isInteger(count)) throw new WeftError(`${path} is no shard: ${size} bytes are no whole ${type}s`);
+    if (named !== undefined && header[2] !== count) {
+      throw new WeftError(`${path} is damaged: its header says ${header[2]} tokens, and ${count} follow`);
+    }
+    return { path, file, type, offset, first, end: first + count };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
