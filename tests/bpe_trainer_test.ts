@@ -93,16 +93,26 @@ Deno.test("a trained tokenizer is the same when read again, and in Hugging Face'
 });
 
 Deno.test("threads and the pieces in which a text comes change nothing", async () => {
-  const text = Array.from({ length: 3000 }, (_, i) => randomText(i, 400)).join("");
+  const text = Array.from({ length: 1000 }, (_, i) => randomText(i, 400)).join("");
   async function* pieces(size: number) {
     for (let at = 0; at < text.length; at += size) yield await Promise.resolve(text.slice(at, at + size));
   }
   for (const pattern of ["gpt2", "cl100k"] as const) {
-    const options = { vocabSize: 600, pattern };
-    const expected = JSON.stringify(await trainBpe([text], { ...options, workers: 0 }));
-    assertEquals(JSON.stringify(await trainBpe(wholeWords(pieces(1001), 3000), { ...options, workers: 0 })), expected);
-    assertEquals(JSON.stringify(await trainBpe(wholeWords(pieces(65_536)), { ...options, workers: 3 })), expected);
+    const options = { vocabSize: 600, pattern, workers: 0 };
+    const expected = JSON.stringify(await trainBpe([text], options));
+    assertEquals(JSON.stringify(await trainBpe(wholeWords(pieces(1001), 3000), options)), expected);
   }
+  // Four texts of more than a batch each: one for this thread, and three for others.
+  const texts = Array.from({ length: 4 }, (_, i) => {
+    return Array.from({ length: 250_000 }, (_, j) => ` w${(j * 7919 + i) * (i + 1) % (300 + i)}`).join("");
+  });
+  const counts = async (workers: number) => {
+    const words = await countWords(texts, { pattern: "gpt2", workers }), decoder = new TextDecoder();
+    return Array.from({ length: words.size }, (_, i) => `${decoder.decode(words.bytes(i))} ${words.count(i)}`).sort();
+  };
+  const alone = await counts(0);
+  assertEquals([alone.length, texts.every((text) => text.length > 1 << 20)], [304, true]);
+  for (const workers of [1, 2, 3]) assertEquals(await counts(workers), alone);
 });
 
 Deno.test("chunks are the text, and end where words end", async () => {

@@ -73,12 +73,10 @@ Deno.test("a word that is a token is taken whole where the file says so", () => 
     file.model.vocab["Ġthat"] = 261;
     file.model.ignore_merges = true;
   });
-  assertEquals([...tokenizerFromJSON(file).encode("the that")], [257, 261]);
-  assertEquals(huggingFace(file as Any).encode("the that").ids, [257, 261]);
-  assertEquals(
-    JSON.stringify(tokenizerFromJSON(file)),
-    JSON.stringify(tokenizerFromJSON(JSON.parse(JSON.stringify(file)))),
-  );
+  const tokenizer = tokenizerFromJSON(file) as BpeTokenizer, again = JSON.parse(JSON.stringify(tokenizer));
+  assertEquals([...tokenizer.encode("the that")], [257, 261]);
+  assertEquals(huggingFace(again).encode("the that").ids, [257, 261]);
+  assertEquals([...tokenizerFromJSON(again).encode("the that")], [257, 261]);
 });
 
 Deno.test("what Weft does not have is named", () => {
