@@ -21,7 +21,7 @@ export interface CommandLineOptions {
 }
 
 /**
- * Takes a command line apart: `--name=value`, `--name value`, and `--name` alone for true. Values stay strings; the table
+ * Takes a command line apart: `--name=value`, `--name value`, and `--name` alone for true. A `-` is a word. Values stay strings; the table
  * of options gives them types.
  *
  * @throws {WeftError} at a flag with one dash, at a flag given twice, and at more words than allowed.
@@ -30,7 +30,9 @@ export function parseCommandLine(
   args: readonly string[],
   { words: allowed = 0, options = {} }: CommandLineOptions = {},
 ): CommandLine {
-  const strange = args.find((arg) => arg.startsWith("-") && arg !== "-h" && !/^--[a-z]\w*(-\w+)*(=|$)/s.test(arg));
+  const strange = args.find((arg) =>
+    arg.startsWith("-") && arg !== "-" && arg !== "-h" && !/^--[a-z]\w*(-\w+)*(=|$)/s.test(arg)
+  );
   if (strange !== undefined) throw new WeftError(`${strange} is not known: flags are written --name=value`);
   const negated = args.find((arg) => arg.startsWith("--no-"));
   if (negated !== undefined) {

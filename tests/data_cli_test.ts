@@ -1,0 +1,74 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { runTask } from "./_program.ts";
+
+async function run(task: string, args: readonly string[], cwd: string): Promise<string> {
+  const { code, stdout, stderr } = await runTask(task, args, cwd);
+  assertEquals([code, stderr.replace(/^(error: XDG_RUNTIME_DIR|Warning).*\n/gm, "")], [0, ""], stdout);
+  return stdout;
+}
+
+async function fails(args: readonly string[], cwd: string): Promise<string> {
+  const { code, stderr } = await runTask("data", args, cwd);
+  assertEquals(code, 1);
+  return stderr;
+}
+
+Deno.test("from documents to a tokenizer, to shards, to a model that writes text", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const lines = Array.from(
+      { length: 400 },
+      (_, i) => `{"text": "Line ${i} is about the weather of day ${i * 7}.\\n"}`,
+    );
+    await Deno.writeTextFile(`${folder}/texts.jsonl`, lines.join("\n"));
+    await run("tokenizer", ["train", "texts.jsonl", "--vocab_size=300"], folder);
+    const prepare = ["prepare", "texts.jsonl", "--out_dir=data", "--tokenizer=tokenizer.json", "--val_fraction=0.2"];
+    assertMatch(await run("data", prepare, folder), /^400 documents from 1 files/);
+    const meta = JSON.parse(await Deno.readTextFile(`${folder}/data/meta.json`));
+    assertEquals([meta.vocab_size, meta.parts.train.documents + meta.parts.val.documents], [300, 400]);
+    assertEquals(meta.inputs[0].path, "texts.jsonl");
+    const small = ["--n_layer=1", "--n_head=1", "--n_embd=16", "--block_size=16", "--batch_size=2", "--tune=off"];
+    const quick = ["--max_iters=4", "--eval_iters=1", "--eval_interval=2", "--sample_tokens=3", "--log_interval=1"];
+    const begun = await run(
+      "train",
+      [
+        "--dataset=data",
+        "--batch_order=permutation",
+        ...small,
+        ...quick,
+        "--max_iters=2",
+      ].filter((flag) => flag !== "--max_iters=4"),
+      folder,
+    );
+    assertMatch(begun, /data: data, 300 kinds of tokens; \d+ tokens of \d+ documents to learn from/);
+    const resumed = await run("train", ["--init_from=resume", "--max_iters=4"], folder);
+    const whole = await run(
+      "train",
+      ["--dataset=data", "--batch_order=permutation", ...small, ...quick, "--out_dir=b"],
+      folder,
+    );
+    const evaluated = (output: string) => /step 4: (.*?)( \(best\))?$/m.exec(output)![1];
+    assertEquals(evaluated(resumed), evaluated(whole)); // its place in the data goes with the step
+    assertMatch(await run("generate", ["--start=Line", "--max_new_tokens=5", "--num_samples=1"], folder), /^Line/);
+    const text = ["--dataset=texts.jsonl", "--tokenizer=tokenizer.json", "--out_dir=c", ...small, ...quick];
+    assertMatch(await run("train", text, folder), /characters, 300 kinds of tokens;/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("data prepare refuses what it cannot do in one line, and writes over nothing", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/a.txt`, "one\n\ntwo\n\nthree\n");
+    assertMatch(await fails(["prepare", "a.txt"], folder), /^error: --out_dir is missing/m);
+    assertMatch(await fails(["prepare", "a.txt", "--out_dir=d"], folder), /^error: Of 1 documents none is for val/m);
+    assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["a.txt"]);
+    await Deno.mkdir(`${folder}/d`);
+    assertMatch(await fails(["prepare", "a.txt", "--out_dir=d"], folder), /^error: d exists: write to another folder/m);
+    assertMatch(await fails(["prepare", "-", "--out_dir=e"], folder), /^error: Standard input cannot be read twice/m);
+    assertMatch(await fails(["prepar"], folder), /^error: data prepar is not known; did you mean prepare\?/m);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
