@@ -1,0 +1,27 @@
+/// <reference lib="deno.worker" />
+import { BatchCleaner, type CleanedBatch } from "./clean_batch.ts";
+import type { Document } from "./document.ts";
+import type { Stage } from "./pipeline.ts";
+
+/** To a worker: first the stages, then batches. */
+export type ToWorker = { readonly stages: readonly Stage[] } | { readonly documents: readonly Document[] };
+
+/** From a worker, for each batch in order: what is left of it, or an error in its place. */
+export type FromWorker = { readonly batch: CleanedBatch } | { readonly error: { message: string; stack?: string } };
+
+let cleaner: BatchCleaner | undefined;
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  try {
+    if ("stages" in data) cleaner = new BatchCleaner(data.stages);
+    else {
+      const batch = cleaner!.clean(data.documents);
+      const { indices, hashes, signed, bands, sketches } = batch;
+      const moved = [indices, hashes, signed, bands, sketches].map(({ buffer }) => buffer);
+      self.postMessage({ batch } satisfies FromWorker, moved);
+    }
+  } catch (error) {
+    const { message, stack } = error as Error;
+    self.postMessage({ error: { message, stack } } satisfies FromWorker);
+  }
+};
