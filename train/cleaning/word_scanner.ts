@@ -68,6 +68,9 @@ export class WordScanner {
           const small = lower[unit];
           low = Math.imul(low ^ small, 0x01000193);
           high = Math.imul((high << 7 | high >>> 25) ^ small, 0x2c9277b5);
+        } else if ((unit & 0xfc00) === 0xdc00 && at > start && classes[text.charCodeAt(at - 1)] === LETTER) {
+          low = Math.imul(low ^ unit, 0x01000193); // the second half of a letter
+          high = Math.imul((high << 7 | high >>> 25) ^ unit, 0x2c9277b5);
         }
         at++;
         if (at === length || (kind & LONE) !== 0) break;

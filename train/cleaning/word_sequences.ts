@@ -1,0 +1,75 @@
+import { mix32, type Words, WordScanner } from "./word_scanner.ts";
+
+/**
+ * A set of sequences of words, found in the words of a text by their hashes: each sequence, whatever its length, by
+ * the hash of its words one after another. Case and punctuation do not count.
+ */
+export class WordSequences {
+  /** 53 bits of hash, by length of the sequence. */
+  readonly #byLength = new Map<number, Set<number>>();
+  /** A bit for some bits of each hash: most words of a text need no more than one look. */
+  readonly #bits = new Int32Array(2 ** 15);
+  #low = 0;
+  #high = 0;
+
+  /** Takes the words of a text from a place on; those without a letter or digit must have been left out. */
+  add(words: Compact, at: number, length: number): void {
+    let known = this.#byLength.get(length);
+    if (known === undefined) this.#byLength.set(length, known = new Set());
+    this.#hashOf(words, at, length);
+    known.add(this.#key());
+    this.#bits[this.#low >>> 17] |= 1 << (this.#low & 31);
+  }
+
+  /** Calls for each sequence of a text that is in the set, until it gets true. */
+  find(words: Compact, take: (at: number, length: number) => boolean | void): void {
+    for (const [length, known] of this.#byLength) {
+      for (let at = 0; at + length <= words.count; at++) {
+        this.#hashOf(words, at, length);
+        if ((this.#bits[this.#low >>> 17] & 1 << (this.#low & 31)) === 0 || !known.has(this.#key())) continue;
+        if (take(at, length) === true) return;
+      }
+    }
+  }
+
+  #hashOf({ low, high }: Compact, at: number, length: number): void {
+    let a = length, b = ~length;
+    for (let i = at; i < at + length; i++) {
+      a = Math.imul(a << 5 ^ a >>> 27 ^ low[i], 0x9e3779b1);
+      b = Math.imul(b << 7 ^ b >>> 25 ^ high[i], 0x2c9277b5);
+    }
+    this.#low = mix32(a);
+    this.#high = mix32(b);
+  }
+
+  #key(): number {
+    return (this.#low >>> 0) * 2 ** 21 + (this.#high >>> 11);
+  }
+}
+
+/** The words of a text that have a letter or digit. */
+export interface Compact {
+  readonly count: number;
+  readonly low: Int32Array;
+  readonly high: Int32Array;
+  /** Which words of the text they are. */
+  readonly indices: Int32Array;
+}
+
+/** Leaves out the words without a letter or digit. */
+export function compact({ count, low, high, kinds }: Words): Compact {
+  const indices = new Int32Array(count), lows = new Int32Array(count), highs = new Int32Array(count);
+  let length = 0;
+  for (let i = 0; i < count; i++) {
+    if (kinds[i] === 0) continue;
+    indices[length] = i;
+    lows[length] = low[i];
+    highs[length++] = high[i];
+  }
+  return { count: length, low: lows, high: highs, indices };
+}
+
+/** The words of a text of its own. */
+export function wordsOf(text: string): Compact {
+  return compact(new WordScanner().scan(text));
+}
