@@ -38,6 +38,8 @@ export const gopherRepetition: StageDefinition<typeof gopherRepetitionOptions> =
       options.max_duplicate_9_grams,
       options.max_duplicate_10_grams,
     ];
+    // a duplicate n-gram is made of shorter ones: no share grows with n
+    const strictest = duplicates.map((_, i) => Math.min(...duplicates.slice(i)));
     const counter = new NGramCounter();
     return (text, scanner) => {
       const paragraphs = duplicateParts(text, "\n\n");
@@ -55,9 +57,10 @@ export const gopherRepetition: StageDefinition<typeof gopherRepetitionOptions> =
         if (n <= 4 && counter.top(words, n) > tops[n - 2] * words.units) {
           return { dropped: `the most frequent ${n}-gram` };
         }
-        if (n >= 5 && counter.duplicates(words, n) > duplicates[n - 5] * words.units) {
-          return { dropped: `duplicate ${n}-grams` };
-        }
+        if (n < 5) continue;
+        const units = counter.duplicates(words, n);
+        if (units > duplicates[n - 5] * words.units) return { dropped: `duplicate ${n}-grams` };
+        if (units <= strictest[n - 5] * words.units) break;
       }
       return { text };
     };
