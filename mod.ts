@@ -123,7 +123,11 @@ export type { ForwardOptions, LanguageModel } from "./model/language_model.ts";
 export { type ModelConfigJson, modelConfigJson, modelFromConfigJson, setParameters } from "./model/model_config.ts";
 
 // Data.
+export { cleanCorpus, type CleanCorpusOptions } from "./train/cleaning/clean_corpus.ts";
 export type { Document } from "./train/cleaning/document.ts";
+export { parsePipeline, type Stage } from "./train/cleaning/pipeline.ts";
+export { cleaningReport, type ReportOptions } from "./train/cleaning/report.ts";
+export type { Example, StageStatistics } from "./train/cleaning/statistics.ts";
 export { corpora, type Corpus, type CorpusFile } from "./train/corpora.ts";
 export { downloadFile, type DownloadOptions, type DownloadProgress } from "./train/download.ts";
 export { prepareData, type PrepareOptions } from "./train/prepare_data.ts";

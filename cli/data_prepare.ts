@@ -2,6 +2,12 @@ import { WeftError } from "../engine/weft_error.ts";
 import { CharTokenizer } from "../model/char_tokenizer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { findDirectory } from "../train/atomic_directory.ts";
+import { cleanCorpus } from "../train/cleaning/clean_corpus.ts";
+import { corpusStages } from "../train/cleaning/corpus_stages.ts";
+import { parsePipeline, type Stage } from "../train/cleaning/pipeline.ts";
+import { cleaningReport } from "../train/cleaning/report.ts";
+import { documentStages } from "../train/cleaning/stages.ts";
+import type { StageStatistics } from "../train/cleaning/statistics.ts";
 import { describeOptions, type OptionValues, resolveOptions } from "../train/options.ts";
 import { prepareData } from "../train/prepare_data.ts";
 import type { DataMeta } from "../train/prepared_data.ts";
@@ -14,11 +20,18 @@ import { listFiles, standardInput } from "./readers/list_files.ts";
 import { readChunks } from "./readers/read_chunks.ts";
 import { readDocuments } from "./readers/read_documents.ts";
 import { describeReadReport, emptyReadReport, type ReadReport } from "./readers/read_report.ts";
+import { readYamlConfig } from "./yaml_config.ts";
 
 const options = {
   out_dir: { type: "string", default: "", help: "folder to write: shards, tokenizer.json, meta.json" },
   overwrite: { type: "bool", default: false, help: "write over a folder of that name" },
   tokenizer: { type: "string", default: "characters", help: "a tokenizer.json, or `characters` for one of the text's" },
+  pipeline: {
+    type: "string",
+    default: "",
+    help: "a YAML file with the stages of cleaning; without one texts stay as they are",
+  },
+  workers: { type: "int", default: navigator.hardwareConcurrency, min: 0, help: "threads that clean" },
   format: {
     type: "string",
     choices: ["nanogpt", "llm.c"],
@@ -61,7 +74,11 @@ const help = `Turns documents into shards of tokens, which deno task train takes
 
 Inputs are files, folders and patterns of .txt, .jsonl (both also .gz and .zst) and .parquet, or - for standard input.
 
-${describeOptions(options)}`;
+${describeOptions(options)}
+
+Stages of cleaning, for a file with \`pipeline:\` and a list of names, or of \`stage: NAME\` with options:
+
+${describeStages()}`;
 
 /**
  * `deno task data prepare`: reads documents and writes a folder of shards.
@@ -76,14 +93,25 @@ export async function dataPrepare(args: string[], progress = new Progress()): Pr
   if (!values.overwrite && await findDirectory(values.out_dir) !== undefined) {
     throw new WeftError(`${values.out_dir} exists: write to another folder, or over it with --overwrite=true`);
   }
+  const stages = values.pipeline === "" ? [] : await readPipeline(values.pipeline);
   const files = await listFiles(words);
   const tokenizer = values.tokenizer === "characters"
     ? await charactersOf(files, values)
     : await loadAnyTokenizer(values.tokenizer);
   const report = emptyReadReport(), began = performance.now();
   let shown = began;
-  const meta = await prepareData(values.out_dir, read(files, values, report), {
+  const work = `${values.out_dir}.work`, statistics: StageStatistics[] = [];
+  await removeIfThere(work); // what a kill left
+  await makeFolder(work);
+  const documents = read(files, values, report);
+  const cleaned = stages.length === 0
+    ? documents
+    : cleanCorpus(documents, stages, { folder: work, workers: values.workers, statistics });
+  const meta = await prepareData(values.out_dir, cleaned, {
     tokenizer,
+    pipeline: stages,
+    files: (): Record<string, string> =>
+      stages.length === 0 ? {} : { "cleaning_report.html": cleaningReport(statistics, { notes: files }) },
     documentEnd: separatorOf(values),
     valFraction: values.val_fraction,
     seed: values.seed,
@@ -97,9 +125,12 @@ export async function dataPrepare(args: string[], progress = new Progress()): Pr
       const pace = `${formatCount(report.bytes / (now - began) * 1000)}B/s`;
       progress.update(`${formatCount(documents)} documents, ${formatCount(tokens)} tokens  ${pace}`);
     },
-  });
+  }).finally(() => removeIfThere(work));
   const { train, val } = meta.parts;
   progress.print(describeReadReport(report));
+  for (const { stage, documents, documentsKept, changed } of statistics) {
+    progress.print(`${stage}: ${documentsKept} of ${documents} documents stay, ${changed} changed`);
+  }
   progress.print(
     `${values.out_dir}: ${train.tokens} tokens of ${train.documents} documents to learn from, ${val.tokens} of ` +
       `${val.documents} to validate, after ${formatDuration((performance.now() - began) / 1000)}`,
@@ -123,7 +154,38 @@ function separatorOf({ document_separator }: OptionValues<typeof options>): stri
   return document_separator === "" ? undefined : document_separator.replaceAll("\\n", "\n");
 }
 
-/** The tokenizer of the characters of all documents, which are read once for it. */
+async function readPipeline(path: string): Promise<Stage[]> {
+  const { pipeline, ...others } = await readYamlConfig(path);
+  const strange = Object.keys(others)[0];
+  if (strange !== undefined) {
+    throw new WeftError(`${path}: ${strange} is not known: it holds pipeline and nothing else`);
+  }
+  try {
+    return parsePipeline(pipeline);
+  } catch (error) {
+    if (error instanceof WeftError) error.message = `${path}: ${error.message}`;
+    throw error;
+  }
+}
+
+function describeStages(): string {
+  return Object.entries({ ...documentStages, ...corpusStages })
+    .map(([name, { help }]) => `  ${name.padEnd(20)}${help}`).join("\n");
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await Deno.mkdir(path, { recursive: true }).catch((error) => {
+    throw new WeftError(`${path} cannot be made: ${error.message}`);
+  });
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}
+
+/** The tokenizer of the characters of all documents, which are read once for it, as they are before cleaning. */
 async function charactersOf(files: readonly string[], values: OptionValues<typeof options>): Promise<Tokenizer> {
   if (files.includes(standardInput)) {
     throw new WeftError("Standard input cannot be read twice: give a tokenizer.json with --tokenizer");

@@ -57,6 +57,27 @@ Deno.test("from documents to a tokenizer, to shards, to a model that writes text
   }
 });
 
+Deno.test("data prepare cleans by a file, reports, and leaves nothing beside its folder", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const texts = Array.from({ length: 100 }, (_, i) => `Ask <b>no one</b> about ${i % 80} things\\nand 1 & 1`);
+    await Deno.writeTextFile(`${folder}/a.jsonl`, texts.map((text) => `{"text": "${text}"}`).join("\n"));
+    await Deno.writeTextFile(`${folder}/clean.yaml`, "pipeline:\n  - html\n  - exact_duplicates\n");
+    const args = ["prepare", "a.jsonl", "--out_dir=d", "--pipeline=clean.yaml", "--val_fraction=0.3"];
+    assertMatch(await run("data", args, folder), /^exact_duplicates: 80 of 100 documents stay, 0 changed$/m);
+    const meta = JSON.parse(await Deno.readTextFile(`${folder}/d/meta.json`));
+    assertEquals(meta.pipeline.map(({ stage }: { stage: string }) => stage), ["html", "exact_duplicates"]);
+    assertEquals(meta.parts.train.documents + meta.parts.val.documents, 80);
+    assertMatch(await Deno.readTextFile(`${folder}/d/cleaning_report.html`), /80 of 100 documents stay/);
+    assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["a.jsonl", "clean.yaml", "d"]);
+    await Deno.writeTextFile(`${folder}/clean.yaml`, "pipeline:\n  - htlm\n");
+    args[2] = "--out_dir=e";
+    assertMatch(await fails(args, folder), /^error: clean\.yaml: Stage 1: htlm is not known; did you mean html\?/m);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("data prepare refuses what it cannot do in one line, and writes over nothing", async () => {
   const folder = await Deno.makeTempDir();
   try {

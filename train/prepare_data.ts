@@ -4,6 +4,7 @@ import { randomU32 } from "../engine/random.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { writeDirectory } from "./atomic_directory.ts";
 import type { Document } from "./cleaning/document.ts";
+import type { Stage } from "./cleaning/pipeline.ts";
 import type { DataMeta } from "./prepared_data.ts";
 import { ShardWriter } from "./shard_writer.ts";
 import type { TokenType } from "./token_shards.ts";
@@ -22,6 +23,10 @@ export interface PrepareOptions {
   readonly format?: "nanogpt" | "llm.c";
   /** Tokens of a shard. Default: 100,000,000. */
   readonly shardTokens?: number;
+  /** The stages that cleaned the documents, for `meta.json`. */
+  readonly pipeline?: readonly Stage[];
+  /** Texts of further files of the folder, by name; asked for at the end. */
+  readonly files?: () => Readonly<Record<string, string>>;
   /** What was read, for `meta.json`; asked for at the end. */
   readonly inputs?: () => Promise<DataMeta["inputs"]>;
   /** Is called after each document with what was written so far. */
@@ -79,9 +84,13 @@ export async function prepareData(
       format,
       seed,
       val_fraction: valFraction,
+      pipeline: options.pipeline ?? [],
       inputs: await options.inputs?.() ?? [],
       parts: { train: await part("train", train), val: await part("val", val) },
     };
+    for (const [name, text] of Object.entries(options.files?.() ?? {})) {
+      await Deno.writeTextFile(`${path}/${name}`, text);
+    }
     await Deno.writeTextFile(`${path}/tokenizer.json`, JSON.stringify(tokenizer) + "\n");
     await Deno.writeTextFile(`${path}/meta.json`, JSON.stringify(meta, null, 2) + "\n");
   });

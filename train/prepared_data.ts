@@ -1,6 +1,7 @@
 import { WeftError } from "../engine/weft_error.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { findDirectory } from "./atomic_directory.ts";
+import type { Stage } from "./cleaning/pipeline.ts";
 import type { WrittenShard } from "./shard_writer.ts";
 import { loadTokenizer } from "./tokenizer_file.ts";
 import { TokenShards, type TokenType } from "./token_shards.ts";
@@ -19,6 +20,8 @@ export interface DataMeta {
   readonly seed: number;
   /** Share of documents to validate on. */
   readonly val_fraction: number;
+  /** The stages that cleaned the documents, with all of their options. */
+  readonly pipeline: readonly Stage[];
   /** What was read. */
   readonly inputs: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
   /** Counts and files of both parts. */

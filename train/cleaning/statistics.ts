@@ -22,9 +22,11 @@ export interface StageStatistics {
   readonly stage: string;
   /** What came in. */
   documents: number;
+  /** Its bytes. */
   bytes: number;
   /** What left it. */
   documentsKept: number;
+  /** Its bytes. */
   bytesKept: number;
   /** How many of these it changed. */
   changed: number;
