@@ -16,7 +16,19 @@ Deno.test("the README's tree has a line for every file", async () => {
     assertEquals(what.length > 3, true, line);
   }
   const present: string[] = [];
-  for (const dir of ["engine/", "engine/ops/", "shaders/", "model/", "train/", "cli/", "examples/"]) {
+  for (
+    const dir of [
+      "engine/",
+      "engine/ops/",
+      "shaders/",
+      "model/",
+      "train/",
+      "train/cleaning/",
+      "cli/",
+      "cli/readers/",
+      "examples/",
+    ]
+  ) {
     for await (const { name, isFile } of Deno.readDir(root + "/" + dir)) if (isFile) present.push(dir + name);
   }
   assertEquals(named.filter((name) => name.includes("/")).sort(), present.sort());
