@@ -1,4 +1,3 @@
-/// <reference lib="deno.worker" />
 import { BatchCleaner, type CleanedBatch } from "./clean_batch.ts";
 import type { Document } from "./document.ts";
 import type { Stage } from "./pipeline.ts";
@@ -9,19 +8,24 @@ export type ToWorker = { readonly stages: readonly Stage[] } | { readonly docume
 /** From a worker, for each batch in order: what is left of it, or an error in its place. */
 export type FromWorker = { readonly batch: CleanedBatch } | { readonly error: { message: string; stack?: string } };
 
+/** This thread, as the types of a page do not know it. */
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<ToWorker>) => void;
+  postMessage(message: FromWorker, transfer?: Transferable[]): void;
+};
 let cleaner: BatchCleaner | undefined;
 
-self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+scope.onmessage = ({ data }) => {
   try {
     if ("stages" in data) cleaner = new BatchCleaner(data.stages);
     else {
       const batch = cleaner!.clean(data.documents);
       const { indices, hashes, signed, bands, sketches } = batch;
       const moved = [indices, hashes, signed, bands, sketches].map(({ buffer }) => buffer);
-      self.postMessage({ batch } satisfies FromWorker, moved);
+      scope.postMessage({ batch }, moved);
     }
   } catch (error) {
     const { message, stack } = error as Error;
-    self.postMessage({ error: { message, stack } } satisfies FromWorker);
+    scope.postMessage({ error: { message, stack } });
   }
 };
