@@ -80,7 +80,10 @@ export function drawText(draws: Draws, words: number): string {
 export function nearDuplicateOf(text: string, similarity: number, draws: Draws, n = 5): string {
   const words = text.split(/(\s+)/), count = (words.length + 1) / 2, sequences = count - n + 1;
   const lost = Math.round(sequences * (1 - similarity) / (1 + similarity));
-  const replace = (place: number) => words[2 * place] = `x${draws.signs(7, "bcdfghklmnprstw")}`; // no word of the vocabulary
+  const replace = (place: number) => {
+    const end = /[.?!]?$/.exec(words[2 * place])![0];
+    words[2 * place] = `x${draws.signs(7, "bcdfghklmnprstw")}${end}`; // no word of the vocabulary
+  };
   // places far enough apart lose n sequences each, one near the beginning fewer
   const places = Math.floor(lost / n), step = (count - 2 * n) / Math.max(1, places);
   for (let i = 0; i < places; i++) replace(Math.floor(2 * n + step * i + Math.max(0, step - n) * draws.uniform()));
