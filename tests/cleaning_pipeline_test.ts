@@ -21,7 +21,7 @@ Deno.test("a pipeline that is wrong says what, where and what is allowed", () =>
     [[{ min_words: 3 }], 'Stage 1 of the pipeline is {"min_words":3}: it must have a stage: NAME'],
     [[null], "Stage 1 of the pipeline is null"],
     [["unicode", "gopher_qualty"], "Stage 2: gopher_qualty is not known; did you mean gopher_quality?"],
-    [["xxxxxxxxxxxxxxxxxxxxxx"], "there are unicode, "],
+    [["xxxxxxxxxxxxxxxxxxxxxx"], "there are mojibake, html, unicode, "],
     [
       [{ stage: "gopher_quality", min_word: 3 }],
       "Stage 1, gopher_quality: min_word is not known; did you mean min_words?",

@@ -60,7 +60,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #8881; border-
 
 /** All stages in one table; bars go by the bytes of the whole corpus. */
 function overview(statistics: readonly StageStatistics[], { bytes: whole }: StageStatistics): string {
-  const rows = statistics.map((stage) => {
+  const rows = statistics.map((stage, i) => {
     const width = whole === 0 ? 0 : 100 * stage.bytes / whole;
     const kept = stage.bytes === 0 ? 0 : Math.min(100, 100 * stage.bytesKept / stage.bytes);
     const cells = [
@@ -71,7 +71,7 @@ function overview(statistics: readonly StageStatistics[], { bytes: whole }: Stag
       percent(stage.documents - stage.documentsKept, stage.documents),
       size(stage.bytesKept),
     ].map((cell) => `<td class="n">${cell}</td>`).join("");
-    return `<tr><td><a href="#${escape(stage.stage)}">${escape(stage.stage)}</a></td>${cells}` +
+    return `<tr><td><a href="#stage_${i}">${escape(stage.stage)}</a></td>${cells}` +
       `<td class="bar"><span style="width:${width.toFixed(2)}%"><span style="width:${
         kept.toFixed(2)
       }%"></span></span></td></tr>`;
@@ -81,8 +81,8 @@ function overview(statistics: readonly StageStatistics[], { bytes: whole }: Stag
 ${rows.join("\n")}</table>`;
 }
 
-function section(stage: StageStatistics): string {
-  const parts = [`<h2 id="${escape(stage.stage)}">${escape(stage.stage)}</h2>`];
+function section(stage: StageStatistics, i: number): string {
+  const parts = [`<h2 id="stage_${i}">${escape(stage.stage)}</h2>`];
   const counts = Object.entries(stage.counts).sort(([, a], [, b]) => b - a);
   if (counts.length > 0) {
     parts.push(`<p>Replaced: ${counts.map(([type, n]) => `${count(n)} ${escape(type)}`).join(", ")}.</p>`);
