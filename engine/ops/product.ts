@@ -244,8 +244,11 @@ function variantOf(gpu: Gpu, spec: Product): ProductVariant {
   let fallback: ProductVariant, candidates: ProductVariant[];
   if (gpu.isCpu) {
     const tiles = gpu.hasSubgroupsOf8 ? "registers, shuffled" : "registers";
-    fallback = M < 8 ? "vector" : M * N * K <= 2 ** 16 ? "workgroup 1×1" : tiles; // half a millisecond against seconds of compilation
-    candidates = M < 32 ? ["vector", tiles] : [tiles];
+    const isSmall = M * N * K <= 2 ** 16; // half a millisecond against seconds of compilation
+    fallback = M < 8 ? "vector" : isSmall ? "workgroup 1×1" : tiles;
+    candidates = [tiles];
+    if (isSmall) candidates.unshift("workgroup 1×1");
+    if (M < 32) candidates.unshift("vector");
     const rows = Math.min(a.k === 1 ? N : Infinity, b.k === 1 ? M : Infinity); // what a copy serves
     if (tiles === "registers" && rows < Infinity && rows >= 64 && (canCopy(a, M, K) || canCopy(b, N, K))) {
       candidates.push("registers, copied");
