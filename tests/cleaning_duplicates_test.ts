@@ -133,9 +133,10 @@ function planted(similarity: number, pairs: number, seed: number): string[] {
 }
 
 Deno.test("near duplicates: recall at 0.8 is 0.95 or more, and texts that are less alike stay", async () => {
-  const pairs = 300, lines: string[] = [];
+  const lines: string[] = [];
   let removed = 0, right = 0;
   for (const similarity of [0.5, 0.6, 0.7, 0.8, 0.9]) {
+    const pairs = similarity === 0.8 ? 800 : 200; // the one that must be exact
     const roots = await cluster(planted(similarity, pairs, 100 * similarity), { similarity: 0.72 });
     let found = 0;
     for (let i = 0; i < pairs; i++) {
@@ -143,8 +144,8 @@ Deno.test("near duplicates: recall at 0.8 is 0.95 or more, and texts that are le
       if (roots[2 * i + 1] === 2 * i) found++;
       else assertEquals(roots[2 * i + 1], 2 * i + 1);
     }
-    removed += found;
-    if (similarity > 0.7) right += found;
+    removed += found / pairs;
+    if (similarity > 0.7) right += found / pairs;
     lines.push(`at ${similarity}: ${(found / pairs).toFixed(3)}`);
     if (similarity >= 0.8) assertEquals(found / pairs >= 0.95, true, lines.join(", "));
     if (similarity <= 0.6) assertEquals(found / pairs <= 0.02, true, lines.join(", "));
@@ -190,7 +191,8 @@ Deno.test("near duplicates: many different texts in one band are compared with a
   for (const sketch of sketches) duplicates.add(new Uint32Array([1, 2]), 0, sketch, 0);
   duplicates.add(new Uint32Array([1, 2]), 0, sketches[3], 0);
   duplicates.add(new Uint32Array([1, 3]), 0, sketches[3], 0);
-  assertEquals([...duplicates.finish()].slice(-3), [29, 3, 31]);
+  duplicates.add(new Uint32Array([1, 2]), 0, sketches[20], 0); // beyond those that are compared
+  assertEquals([...duplicates.finish()].slice(-4), [29, 3, 31, 32]);
   await Deno.remove(folder, { recursive: true });
 });
 

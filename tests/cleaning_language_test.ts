@@ -62,6 +62,13 @@ Deno.test("language keeps what is allowed and tells what it drops", () => {
   for (const text of ["", "12345 ... 67", "qxv zzk wrt plk hgf", "Tb4 gf5 Xy9"]) {
     assertEquals(keep(text), "no language is certain");
   }
+  assertEquals(detectLanguage("日本国憲法第九条は戦争放棄を規定している").language, "kana"); // more Han than Kana
+  const unknown = [
+    "Gallia est omnis divisa in partes tres, quarum unam incolunt Belgae, aliam Aquitani.",
+    "Az utcánk végén álló régi házat a múlt héten eladták. Senki sem tudja, ki vette meg.",
+    "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt.",
+  ];
+  for (const text of unknown) assertEquals(keep(text), "no language is certain");
   assertEquals(keep(samples.en, { min_score: 1 }), "no language is certain");
   assertEquals(knownLanguages.includes("hangul"), true);
 });

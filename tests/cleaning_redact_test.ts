@@ -84,7 +84,7 @@ Deno.test("redact leaves alone what only looks private", () => {
     "at 12:34:56, std::string, a::b, Foo::Bar::baz, ::, 1:2:3:4:5:6:7, ab:cd:ef:01:23:45",
     "on 2021-03-15, 15.03.2021 12.30, 01/02/2003, 1914-1918, 1,234,567.89 and 1 234 567",
     "0.123456789, 3.14159265358979, 1700000000, id 0012345678901, ISBN 978-3-16-148410-0, ISBN 0-306-40615-2",
-    "4111 1111 1111 1112, 1234567890123456 and 99999999999999999999",
+    "4111 1111 1111 1112, 4111 1111 1111 1116, 1234567890123456 and 99999999999999999999",
     "DE89370400440532013001 and XX89370400440532013000",
     "a sk-learn-like-name-of-some-length, task-force-in-a-hyphenated-word, AKIA, ghp_short, snake_case_name",
     "eyJ.eyJ, e.g. this, -----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----",

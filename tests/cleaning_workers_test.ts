@@ -107,3 +107,19 @@ Deno.test("a worker that cannot begin is an error, and so is a reader that fails
     "the disk is gone",
   );
 });
+
+Deno.test("a program that has cleaned ends, and so does one that stopped early", async () => {
+  const program = `
+    import { cleanAll } from "${new URL("../train/cleaning/worker_pool.ts", import.meta.url)}";
+    async function* batches() { for (;;) yield [{ text: "text", source: "" }]; }
+    for await (const _ of cleanAll(batches(), [], { workers: 2 })) break;
+  `;
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  await Deno.writeTextFile(file, program);
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--allow-read", file],
+    signal: AbortSignal.timeout(20_000),
+  }).output();
+  await Deno.remove(file);
+  assertEquals(code, 0);
+});

@@ -31,7 +31,6 @@ export interface MinHashOptions {
  */
 export class MinHash {
   readonly #options: MinHashOptions;
-  readonly #xors: Int32Array;
   readonly #factors: Int32Array;
   readonly #least: Int32Array;
   #shingles = new Int32Array(1024);
@@ -39,13 +38,10 @@ export class MinHash {
   constructor(options: MinHashOptions) {
     this.#options = options;
     const count = options.bands * options.rows, padded = Math.ceil(count / 4) * 4; // four at a time
-    this.#xors = new Int32Array(padded);
     this.#factors = new Int32Array(padded);
     this.#least = new Int32Array(padded);
     for (let i = 0; i < padded; i++) {
-      const [a, b] = randomWords(0, 0, i);
-      this.#xors[i] = a;
-      this.#factors[i] = b | 1;
+      this.#factors[i] = randomWords(0, 0, i)[0] | 1;
     }
   }
 
@@ -89,17 +85,16 @@ export class MinHash {
     return length - n + 1;
   }
 
-  /** The least value of each hash function over all sequences. */
+  /** The least value of each hash function, a product with an odd number modulo 2^32, over all sequences. */
   #minima(count: number): void {
-    const xors = this.#xors, factors = this.#factors, least = this.#least, shingles = this.#shingles;
+    const factors = this.#factors, least = this.#least, shingles = this.#shingles;
     for (let i = 0; i < least.length; i += 4) {
-      const x0 = xors[i], x1 = xors[i + 1], x2 = xors[i + 2], x3 = xors[i + 3];
       const f0 = factors[i], f1 = factors[i + 1], f2 = factors[i + 2], f3 = factors[i + 3];
       let l0 = 0x7fffffff, l1 = l0, l2 = l0, l3 = l0;
       for (let j = 0; j < count; j++) {
         const shingle = shingles[j];
-        const v0 = Math.imul(shingle ^ x0, f0), v1 = Math.imul(shingle ^ x1, f1);
-        const v2 = Math.imul(shingle ^ x2, f2), v3 = Math.imul(shingle ^ x3, f3);
+        const v0 = Math.imul(shingle, f0), v1 = Math.imul(shingle, f1);
+        const v2 = Math.imul(shingle, f2), v3 = Math.imul(shingle, f3);
         if (v0 < l0) l0 = v0;
         if (v1 < l1) l1 = v1;
         if (v2 < l2) l2 = v2;
