@@ -35,6 +35,7 @@ export class MinHash {
   readonly #least: Int32Array;
   #shingles = new Int32Array(1024);
 
+  /** Signatures of a size; those of equal sizes can be compared. */
   constructor(options: MinHashOptions) {
     this.#options = options;
     const count = options.bands * options.rows, padded = Math.ceil(count / 4) * 4; // four at a time

@@ -82,7 +82,7 @@ export class Cleaner {
   /** What each document stage has done so far. */
   statistics: StageStatistics[];
   /** The words of the text that was cleaned last, and of others. */
-  readonly scanner = new WordScanner();
+  readonly scanner: WordScanner = new WordScanner();
   readonly #names: readonly string[];
   readonly #stages: readonly StageFunction[];
 

@@ -20,13 +20,13 @@ export interface Example {
 export interface StageStatistics {
   /** The stage's name. */
   readonly stage: string;
-  /** What came in. */
+  /** Documents that came in. */
   documents: number;
-  /** Its bytes. */
+  /** Their bytes. */
   bytes: number;
-  /** What left it. */
+  /** Documents that left it. */
   documentsKept: number;
-  /** Its bytes. */
+  /** Their bytes, as it left them. */
   bytesKept: number;
   /** How many of these it changed. */
   changed: number;

@@ -6,14 +6,16 @@ export interface Words {
   readonly count: number;
   /** UTF-16 units in all of them. */
   readonly units: number;
-  /** Where each begins, and ends (exclusive). */
+  /** Where each begins. */
   readonly starts: Int32Array;
+  /** The place after the last unit of each. */
   readonly ends: Int32Array;
   /**
-   * 64 bits of hash of each, in two halves: of its letters and digits in lower case, or, where it has none, of all its
+   * One half of 64 bits of hash of each: of its letters and digits in lower case, or, where it has none, of all its
    * characters. So "The" and "the," are equal.
    */
   readonly low: Int32Array;
+  /** The other half. */
   readonly high: Int32Array;
   /** `LETTER` and `DIGIT` where it has such a character; 0 for mere punctuation. */
   readonly kinds: Uint8Array;

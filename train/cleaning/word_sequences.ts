@@ -49,8 +49,11 @@ export class WordSequences {
 
 /** The words of a text that have a letter or digit. */
 export interface Compact {
+  /** How many there are. */
   readonly count: number;
+  /** One half of the hash of each. */
   readonly low: Int32Array;
+  /** The other half. */
   readonly high: Int32Array;
   /** Which words of the text they are. */
   readonly indices: Int32Array;
