@@ -27,6 +27,15 @@ Deno.test("from documents to a tokenizer, to shards, to a model that writes text
     const meta = JSON.parse(await Deno.readTextFile(`${folder}/data/meta.json`));
     assertEquals([meta.vocab_size, meta.parts.train.documents + meta.parts.val.documents], [300, 400]);
     assertEquals(meta.inputs[0].path, "texts.jsonl");
+    const inspected = await run("data", ["inspect", "data", "--documents=400", "--part=val"], folder);
+    const { documents } = meta.parts.val;
+    assertMatch(inspected, new RegExp(`^val: ${documents} documents, ${meta.parts.val.tokens} tokens`, "m"));
+    const counts = [...inspected.matchAll(/^ *\d+(?: to \d+)? +(\d+)  █*$/gm)].map(([, count]) => Number(count));
+    assertEquals(counts.reduce((sum, count) => sum + count, 0), documents);
+    const shown = [...inspected.matchAll(/^Line \d+ is about the weather of day \d+\.$/gm)];
+    assertEquals(shown.length, documents);
+    const one = await run("data", ["inspect", "data", "--documents=1", "--part=val"], folder);
+    assertEquals([...one.matchAll(/^Line /gm)].length, 1);
     const small = ["--n_layer=1", "--n_head=1", "--n_embd=16", "--block_size=16", "--batch_size=2", "--tune=off"];
     const quick = ["--max_iters=4", "--eval_iters=1", "--eval_interval=2", "--sample_tokens=3", "--log_interval=1"];
     const begun = await run(
