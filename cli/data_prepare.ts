@@ -3,6 +3,7 @@ import { CharTokenizer } from "../model/char_tokenizer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { findDirectory } from "../train/atomic_directory.ts";
 import { cleanCorpus } from "../train/cleaning/clean_corpus.ts";
+import type { Document } from "../train/cleaning/document.ts";
 import { corpusStages } from "../train/cleaning/corpus_stages.ts";
 import { parsePipeline, type Stage } from "../train/cleaning/pipeline.ts";
 import { cleaningReport } from "../train/cleaning/report.ts";
@@ -95,19 +96,25 @@ export async function dataPrepare(args: string[], progress = new Progress()): Pr
   }
   const stages = values.pipeline === "" ? [] : await readPipeline(values.pipeline);
   const files = await listFiles(words);
-  const tokenizer = values.tokenizer === "characters"
-    ? await charactersOf(files, values)
-    : await loadAnyTokenizer(values.tokenizer);
-  const report = emptyReadReport(), began = performance.now();
-  let shown = began;
-  const work = `${values.out_dir}.work`, statistics: StageStatistics[] = [];
+  const work = `${values.out_dir}.work`;
   await removeIfThere(work); // what a kill left
-  await makeFolder(work);
-  const documents = read(files, values, report);
-  const cleaned = stages.length === 0
-    ? documents
-    : cleanCorpus(documents, stages, { folder: work, workers: values.workers, statistics });
-  const meta = await prepareData(values.out_dir, cleaned, {
+  const cleaned = async function* (report: ReadReport, statistics: StageStatistics[]): AsyncGenerator<Document> {
+    const documents = read(files, values, report);
+    if (stages.length === 0) return yield* documents;
+    await makeFolder(work);
+    yield* cleanCorpus(documents, stages, { folder: work, workers: values.workers, statistics });
+    await removeIfThere(work);
+  };
+  const tokenizer =
+    await (values.tokenizer === "characters"
+      ? charactersOf(cleaned(emptyReadReport(), []), files, values)
+      : loadAnyTokenizer(values.tokenizer)).catch(async (error) => {
+        await removeIfThere(work);
+        throw error;
+      });
+  const report = emptyReadReport(), statistics: StageStatistics[] = [], began = performance.now();
+  let shown = began;
+  const meta = await prepareData(values.out_dir, cleaned(report, statistics), {
     tokenizer,
     pipeline: stages,
     files: (): Record<string, string> =>
@@ -185,13 +192,17 @@ async function removeIfThere(path: string): Promise<void> {
   });
 }
 
-/** The tokenizer of the characters of all documents, which are read once for it, as they are before cleaning. */
-async function charactersOf(files: readonly string[], values: OptionValues<typeof options>): Promise<Tokenizer> {
+/** The tokenizer of the characters of all documents, which are read and cleaned once for it alone. */
+async function charactersOf(
+  documents: AsyncIterable<Document>,
+  files: readonly string[],
+  values: OptionValues<typeof options>,
+): Promise<Tokenizer> {
   if (files.includes(standardInput)) {
     throw new WeftError("Standard input cannot be read twice: give a tokenizer.json with --tokenizer");
   }
   const characters = new Set<string>(separatorOf(values));
-  for await (const { text } of read(files, values, emptyReadReport())) {
+  for await (const { text } of documents) {
     for (const character of text) characters.add(character);
   }
   return CharTokenizer.fromText([...characters].join(""));
