@@ -27,7 +27,10 @@ Deno.test("unicode replaces half surrogate pairs, and keeps whole ones", () => {
 
 Deno.test("unicode removes blanks at ends of lines and long runs of blank lines", () => {
   assertEquals(cleaned("a \t\n  b\u00a0\nc\u3000\u2003\nd \x00 \n"), "a\n  b\nc\nd");
-  for (const blank of [" ", "\t", "\u00a0", "\u2003", "\u3000"]) assertEquals(cleaned(`c${blank}\nd${blank}`), "c\nd");
+  for (const blank of [" ", "\t", "\u00a0", "\u2003", "\u3000"]) {
+    assertEquals(cleaned(`c${blank}\nd`), "c\nd");
+    assertEquals(cleaned(`c\nd${blank}`), "c\nd");
+  }
   assertEquals(cleaned("\n \na\n\n\n\nb\n \n\t\n\nc\n\nd\n\n"), "a\n\nb\n\nc\n\nd");
   assertEquals(cleaned("a\n\n\nb", { max_blank_lines: 0 }), "a\nb");
   assertEquals(cleaned("a\n\n\nb\n\n\n\nc", { max_blank_lines: 2 }), "a\n\n\nb\n\n\nc");
