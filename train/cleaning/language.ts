@@ -43,7 +43,7 @@ export const language: StageDefinition<typeof languageOptions> = {
   },
 };
 
-const sampleLength = 500, samples = 4;
+const sampleLength = 400, samples = 4;
 const wordWeight = 1, partWeight = 0.25, fullEvidence = 0.2;
 const longestPart = 5; // letters
 const lastLatin = 0x24f;

@@ -1,8 +1,10 @@
 import { mix32, type Words, WordScanner } from "./word_scanner.ts";
 
+const factorLow = 0x9e3779b1, factorHigh = 0x2c9277b5;
+
 /**
  * A set of sequences of words, found in the words of a text by their hashes: each sequence, whatever its length, by
- * the hash of its words one after another. Case and punctuation do not count.
+ * a polynomial of its words' hashes. Case and punctuation do not count.
  */
 export class WordSequences {
   /** 53 bits of hash, by length of the sequence. */
@@ -16,7 +18,12 @@ export class WordSequences {
   add(words: Compact, at: number, length: number): void {
     let known = this.#byLength.get(length);
     if (known === undefined) this.#byLength.set(length, known = new Set());
-    this.#hashOf(words, at, length);
+    let low = 0, high = 0;
+    for (let i = at; i < at + length; i++) {
+      low = Math.imul(low, factorLow) + words.low[i] | 0;
+      high = Math.imul(high, factorHigh) + words.high[i] | 0;
+    }
+    this.#finish(low, high);
     known.add(this.#key());
     this.#bits[this.#low >>> 17] |= 1 << (this.#low & 31);
   }
@@ -24,27 +31,38 @@ export class WordSequences {
   /** Calls for each sequence of a text that is in the set, until it gets true. */
   find(words: Compact, take: (at: number, length: number) => boolean | void): void {
     for (const [length, known] of this.#byLength) {
-      for (let at = 0; at + length <= words.count; at++) {
-        this.#hashOf(words, at, length);
+      // a polynomial modulo 2^32, of which the oldest word goes as the next one comes
+      const oldestLow = power(factorLow, length), oldestHigh = power(factorHigh, length);
+      let low = 0, high = 0;
+      for (let i = 0; i < words.count; i++) {
+        low = Math.imul(low, factorLow) + words.low[i] | 0;
+        high = Math.imul(high, factorHigh) + words.high[i] | 0;
+        if (i >= length) {
+          low = low - Math.imul(words.low[i - length], oldestLow) | 0;
+          high = high - Math.imul(words.high[i - length], oldestHigh) | 0;
+        }
+        if (i < length - 1) continue;
+        this.#finish(low, high);
         if ((this.#bits[this.#low >>> 17] & 1 << (this.#low & 31)) === 0 || !known.has(this.#key())) continue;
-        if (take(at, length) === true) return;
+        if (take(i - length + 1, length) === true) return;
       }
     }
   }
 
-  #hashOf({ low, high }: Compact, at: number, length: number): void {
-    let a = length, b = ~length;
-    for (let i = at; i < at + length; i++) {
-      a = Math.imul(a << 5 ^ a >>> 27 ^ low[i], 0x9e3779b1);
-      b = Math.imul(b << 7 ^ b >>> 25 ^ high[i], 0x2c9277b5);
-    }
-    this.#low = mix32(a);
-    this.#high = mix32(b);
+  #finish(low: number, high: number): void {
+    this.#low = mix32(low);
+    this.#high = mix32(high);
   }
 
   #key(): number {
     return (this.#low >>> 0) * 2 ** 21 + (this.#high >>> 11);
   }
+}
+
+function power(factor: number, exponent: number): number {
+  let result = 1;
+  for (let i = 0; i < exponent; i++) result = Math.imul(result, factor);
+  return result;
 }
 
 /** The words of a text that have a letter or digit. */
