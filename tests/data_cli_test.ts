@@ -30,7 +30,7 @@ Deno.test("from documents to a tokenizer, to shards, to a model that writes text
     const inspected = await run("data", ["inspect", "data", "--documents=400", "--part=val"], folder);
     const { documents } = meta.parts.val;
     assertMatch(inspected, new RegExp(`^val: ${documents} documents, ${meta.parts.val.tokens} tokens`, "m"));
-    const counts = [...inspected.matchAll(/^ *\d+(?: to \d+)? +(\d+)  █*$/gm)].map(([, count]) => Number(count));
+    const counts = [...inspected.matchAll(/^ *\d+(?: to \d+)? +(\d+) {2}█*$/gm)].map(([, count]) => Number(count));
     assertEquals(counts.reduce((sum, count) => sum + count, 0), documents);
     const shown = [...inspected.matchAll(/^Line \d+ is about the weather of day \d+\.$/gm)];
     assertEquals(shown.length, documents);
