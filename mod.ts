@@ -104,7 +104,7 @@ export { exp, log, pow, relu, scale, sigmoid, silu, sqrt, tanh } from "./engine/
 // Tokenizers.
 export type { AddedToken, BpeDefinition, RanksOptions } from "./model/bpe_definition.ts";
 export { BpeTokenizer, type EncodeOptions } from "./model/bpe_tokenizer.ts";
-export { type Decodes, StreamingDecoder } from "./model/streaming_decoder.ts";
+export { StreamingDecoder } from "./model/streaming_decoder.ts";
 export { type Tokenizer, tokenizerFromJSON } from "./model/tokenizer.ts";
 export { type TokenizerJson, UnsupportedTokenizerError } from "./model/tokenizer_json.ts";
 export { type WordPattern, type WordPatternName, wordPatterns, type WordScanner } from "./model/word_pattern.ts";
@@ -133,7 +133,7 @@ export { downloadFile, type DownloadOptions, type DownloadProgress } from "./tra
 export { prepareData, type PrepareOptions } from "./train/prepare_data.ts";
 export { type DataMeta, type DataPart, openPreparedData, type PreparedData } from "./train/prepared_data.ts";
 export { type ShardOptions, ShardWriter, type WrittenShard } from "./train/shard_writer.ts";
-export { TokenShards, type TokenSource, type TokenType } from "./train/token_shards.ts";
+export { type OpenShardsOptions, TokenShards, type TokenSource, type TokenType } from "./train/token_shards.ts";
 
 // Training.
 export { AdamW, type AdamWOptions, firstLossScale, type StepOptions } from "./train/adamw.ts";

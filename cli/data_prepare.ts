@@ -12,13 +12,13 @@ import type { StageStatistics } from "../train/cleaning/statistics.ts";
 import { describeOptions, type OptionValues, resolveOptions } from "../train/options.ts";
 import { prepareData } from "../train/prepare_data.ts";
 import type { DataMeta } from "../train/prepared_data.ts";
-import { Sha256 } from "../train/sha256.ts";
+import { removeIfThere } from "../train/files.ts";
+import { hashFile } from "../train/sha256.ts";
 import { loadAnyTokenizer } from "./any_tokenizer.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { formatCount, formatDuration } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { listFiles, standardInput } from "./readers/list_files.ts";
-import { readChunks } from "./readers/read_chunks.ts";
 import { readDocuments } from "./readers/read_documents.ts";
 import { describeReadReport, emptyReadReport, type ReadReport } from "./readers/read_report.ts";
 import { readYamlConfig } from "./yaml_config.ts";
@@ -186,12 +186,6 @@ async function makeFolder(path: string): Promise<void> {
   });
 }
 
-async function removeIfThere(path: string): Promise<void> {
-  await Deno.remove(path, { recursive: true }).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
-}
-
 /** The tokenizer of the characters of all documents, which are read and cleaned once for it alone. */
 async function charactersOf(
   documents: AsyncIterable<Document>,
@@ -209,12 +203,7 @@ async function charactersOf(
 }
 
 async function describeInput(path: string): Promise<DataMeta["inputs"][number]> {
-  if (path === standardInput) return { path, bytes: 0, sha256: "" };
-  const hash = new Sha256();
-  let bytes = 0;
-  for await (const chunk of readChunks(path)) {
-    hash.update(chunk);
-    bytes += chunk.length;
-  }
-  return { path, bytes, sha256: hash.hex() };
+  if (path === standardInput) return { path, bytes: 0, sha256: "" }; // gone once it is read
+  using file = await Deno.open(path);
+  return { path, bytes: (await file.stat()).size, sha256: (await hashFile(file)).hex() };
 }

@@ -2,7 +2,7 @@ import { WeftError } from "../engine/weft_error.ts";
 import { describeOptions, resolveOptions } from "../train/options.ts";
 import { loadAnyTokenizer } from "./any_tokenizer.ts";
 import { parseCommandLine } from "./command_line.ts";
-import { readInput, textOf } from "./standard_input.ts";
+import { readInput, textOf } from "./read_input.ts";
 import { bytesOf } from "./tokenizer_encode.ts";
 
 const options = {

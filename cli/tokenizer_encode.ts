@@ -5,7 +5,7 @@ import { describeOptions, resolveOptions } from "../train/options.ts";
 import { refuseToOverwrite } from "../train/tokenizer_file.ts";
 import { loadAnyTokenizer } from "./any_tokenizer.ts";
 import { parseCommandLine } from "./command_line.ts";
-import { readInput, textOf } from "./standard_input.ts";
+import { readInput, textOf } from "./read_input.ts";
 
 /** Options of every command with a tokenizer. */
 export const tokenizerOption = {
@@ -72,9 +72,7 @@ export async function decodeCommand(args: string[]): Promise<void> {
 
 /** The bytes of ids, which a tokenizer of characters gives as text. */
 export function bytesOf(tokenizer: Tokenizer, ids: ArrayLike<number>): Uint8Array<ArrayBuffer> {
-  return tokenizer instanceof BpeTokenizer
-    ? tokenizer.decodeBytes(ids)
-    : new TextEncoder().encode(tokenizer.decode(ids));
+  return tokenizer.decodeBytes?.(ids) ?? new TextEncoder().encode(tokenizer.decode(ids));
 }
 
 function parseIds(text: string, name: string): number[] {

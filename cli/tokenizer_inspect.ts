@@ -4,7 +4,7 @@ import type { Tokenizer } from "../model/tokenizer.ts";
 import { describeOptions, resolveOptions } from "../train/options.ts";
 import { loadAnyTokenizer } from "./any_tokenizer.ts";
 import { parseCommandLine } from "./command_line.ts";
-import { readInput, textOf } from "./standard_input.ts";
+import { readInput, textOf } from "./read_input.ts";
 import { bytesOf, tokenizerOption } from "./tokenizer_encode.ts";
 
 const options = {

@@ -11,7 +11,7 @@ import type { LanguageModel } from "../model/language_model.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { AdamW, firstLossScale } from "../train/adamw.ts";
 import { findDirectory } from "../train/atomic_directory.ts";
-import { Batches, splitTokens } from "../train/batches.ts";
+import { Batches } from "../train/batches.ts";
 import {
   loadCheckpoint,
   loadTrainerState,
@@ -19,10 +19,6 @@ import {
   saveCheckpoint,
   type TrainerState,
 } from "../train/checkpoint.ts";
-import { loadCorpus } from "../train/corpus.ts";
-import { openPreparedData } from "../train/prepared_data.ts";
-import type { TokenSource } from "../train/token_shards.ts";
-import { loadTokenizer } from "../train/tokenizer_file.ts";
 import { checkFit } from "../train/fit.ts";
 import { describeOptions, type OptionLayer } from "../train/options.ts";
 import { learningRateAt } from "../train/schedule.ts";
@@ -33,6 +29,7 @@ import { formatCount, formatDuration } from "./format.ts";
 import { openGpu } from "./open_gpu.ts";
 import { Progress } from "./progress.ts";
 import { runCommand } from "./run_command.ts";
+import { loadTrainData } from "./train_data.ts";
 import { tuneWithCache } from "./tune_cache.ts";
 import { readYamlConfig } from "./yaml_config.ts";
 
@@ -111,46 +108,6 @@ async function chooseConfig(
   return { config: resolveTrainConfig([{ source: "preset", values: preset }, ...layers]) };
 }
 
-/** What a run learns from. */
-interface Data {
-  readonly name: string;
-  readonly tokenizer: Tokenizer;
-  readonly train: Int32Array<ArrayBuffer> | TokenSource;
-  readonly validation: Int32Array<ArrayBuffer> | TokenSource;
-}
-
-/** A folder of shards, or a text with the tokenizer that is given, resumed, or made of its characters. */
-async function loadData(config: TrainConfig, resumed: Tokenizer | undefined, progress: Progress): Promise<Data> {
-  const { dataset } = config;
-  if (dataset !== "" && (await Deno.stat(dataset).catch(() => undefined))?.isDirectory) {
-    if (config.tokenizer !== "") {
-      throw new WeftError(`tokenizer is ${config.tokenizer}, and the folder ${dataset} has its own: leave it out`);
-    }
-    const data = await openPreparedData(dataset); // stays open for the run
-    if (resumed !== undefined && JSON.stringify(resumed) !== JSON.stringify(data.tokenizer)) {
-      throw new WeftError(
-        `${dataset} has another tokenizer than the run in ${config.out_dir}: it cannot be resumed so`,
-      );
-    }
-    const { parts: { train, val }, vocab_size } = data.meta;
-    progress.print(
-      `data: ${dataset}, ${vocab_size} kinds of tokens; ${train.tokens} tokens of ${train.documents} documents to learn ` +
-        `from, ${val.tokens} of ${val.documents} to validate`,
-    );
-    return { ...data, name: dataset };
-  }
-  const { text, name } = await loadCorpus(dataset, { cacheDir: ".cache", log: (line) => progress.print(line) });
-  const tokenizer = resumed ??
-    (config.tokenizer === "" ? CharTokenizer.fromText(text) : await loadTokenizer(config.tokenizer));
-  const { train, validation } = splitTokens(tokenizer.encode(text));
-  const kinds = tokenizer instanceof CharTokenizer ? "kinds" : `kinds of tokens`;
-  progress.print(
-    `text: ${name}, ${text.length} characters${tokenizer instanceof CharTokenizer ? " of" : ","} ` +
-      `${tokenizer.vocabSize} ${kinds}; ${train.length} tokens to learn from, ${validation.length} to validate`,
-  );
-  return { name, tokenizer, train, validation };
-}
-
 async function prepareRun(
   gpu: Gpu,
   config: TrainConfig,
@@ -159,7 +116,7 @@ async function prepareRun(
 ): Promise<Run> {
   const last = `${config.out_dir}/last`;
   const loaded = resumed && await loadCheckpoint(gpu, last);
-  const data = await loadData(config, loaded?.tokenizer, progress), { tokenizer } = data;
+  const data = await loadTrainData(config, loaded?.tokenizer, progress), { tokenizer } = data;
   const batches = (part: "train" | "validation", stream: number) =>
     new Batches(data[part], {
       batchSize: config.batch_size,

@@ -1,10 +1,4 @@
-/** What a `StreamingDecoder` asks of a tokenizer. */
-export interface Decodes {
-  /** The text of ids. */
-  decode(ids: ArrayLike<number>): string;
-  /** The bytes of ids, where a token may be part of a character. */
-  decodeBytes?(ids: ArrayLike<number>): Uint8Array<ArrayBuffer>;
-}
+import type { Tokenizer } from "./tokenizer.ts";
 
 /**
  * Decodes ids as they come. A character whose bytes are spread over tokens comes with the last of them, so that every
@@ -20,11 +14,11 @@ export interface Decodes {
  * ```
  */
 export class StreamingDecoder {
-  #tokenizer: Decodes;
+  #tokenizer: Tokenizer;
   #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
   /** A decoder at the beginning of a text. */
-  constructor(tokenizer: Decodes) {
+  constructor(tokenizer: Tokenizer) {
     this.#tokenizer = tokenizer;
   }
 

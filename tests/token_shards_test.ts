@@ -65,5 +65,9 @@ Deno.test("an id that does not fit, and files that are no shards, are refused", 
     await Deno.writeFile(path, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 128));
     using large = TokenShards.open([path], { type: "uint32" });
     assertThrows(() => large.copyTo(new Int32Array(2), 0), WeftError, "the id 2147483648 at token 1");
+    await Deno.writeFile(path, Uint8Array.of(4, 0, 5, 0));
+    using small = TokenShards.open([path], { vocabSize: 5 });
+    small.copyTo(new Int32Array(1), 0);
+    assertThrows(() => small.copyTo(new Int32Array(1), 1), WeftError, "the id 5 at token 1: ids must be below 5");
     assertThrows(() => TokenShards.open([`${folder}/none`]), WeftError, "none cannot be read");
   }));

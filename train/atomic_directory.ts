@@ -1,4 +1,5 @@
 import { WeftError } from "../engine/weft_error.ts";
+import { removeIfThere } from "./files.ts";
 
 /**
  * Writes a directory so that at every moment either the previous one or the new one is there, whole: `write` fills
@@ -61,13 +62,5 @@ async function exists(path: string): Promise<boolean> {
     // NotADirectory: a file is in the way of a folder above
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
     throw error;
-  }
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { WeftError } from "../engine/weft_error.ts";
-import { Sha256 } from "./sha256.ts";
+import { removeIfThere, writeAll } from "./files.ts";
+import { hashFile, Sha256 } from "./sha256.ts";
 
 /** How a file is downloaded. */
 export interface DownloadOptions {
@@ -80,18 +81,14 @@ async function isThere(path: string, options: DownloadOptions): Promise<boolean>
   if (options.size !== undefined && info.size !== options.size) return false;
   if (options.sha256 === undefined) return true;
   using file = await Deno.open(path);
-  return (await hashFile(file, info.size, options)).hex() === options.sha256;
+  return (await checkFile(file, info.size, options)).hex() === options.sha256;
 }
 
-async function hashFile(file: Deno.FsFile, total: number, options: DownloadOptions): Promise<Sha256> {
-  const hash = new Sha256(), buffer = new Uint8Array(1 << 20);
-  let bytes = 0;
-  for (let count; (count = await file.read(buffer)) !== null;) {
-    hash.update(buffer.subarray(0, count));
-    options.onProgress?.({ phase: "checking", bytes: bytes += count, total });
+async function checkFile(file: Deno.FsFile, total: number, options: DownloadOptions): Promise<Sha256> {
+  return await hashFile(file, (bytes) => {
+    options.onProgress?.({ phase: "checking", bytes, total });
     options.signal?.throwIfAborted();
-  }
-  return hash;
+  });
 }
 
 /** Takes over what an earlier download left, if it came from the same place and its version is known. */
@@ -101,7 +98,7 @@ async function takeUp(part: Part, url: string, options: DownloadOptions): Promis
   const note = await Deno.readTextFile(`${part.path}.info`).then(JSON.parse).catch(() => undefined);
   // without a validator only the hash can tell whether the rest fits
   if (note?.url !== url || !(note.validator ?? options.sha256)) return await startAnew(part);
-  part.hash = await hashFile(part.file, size, options);
+  part.hash = await checkFile(part.file, size, options);
   part.length = size;
   part.validator = note.validator;
   part.connections = 1;
@@ -241,10 +238,6 @@ async function checkAnswer(
   return { body: response.body!.getReader(), total: total === null || total === "" ? undefined : total };
 }
 
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-}
-
 function reasonOf(error: unknown): string {
   const { message, cause } = error as Error;
   return (cause instanceof Error ? `${message}: ${cause.message}` : message).replaceAll(/\s*\n\s*/g, " ");
@@ -262,11 +255,5 @@ function delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
     }, milliseconds);
     signal?.addEventListener("abort", stop, { once: true });
     if (signal?.aborted) stop();
-  });
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  await Deno.remove(path).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
 }

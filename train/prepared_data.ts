@@ -62,7 +62,10 @@ export async function openPreparedData(folder: string): Promise<PreparedData> {
   const tokenizer = await loadTokenizer(path);
   const open = (part: "train" | "val") => {
     const { shards, tokens } = meta.parts[part];
-    const opened = TokenShards.open(shards.map(({ name }) => `${path}/${name}`), meta);
+    const opened = TokenShards.open(shards.map(({ name }) => `${path}/${name}`), {
+      type: meta.type,
+      vocabSize: tokenizer.vocabSize,
+    });
     if (opened.length === tokens) return opened;
     opened[Symbol.dispose]();
     throw new WeftError(`${path} is damaged: ${part} has ${opened.length} tokens, and meta.json says ${tokens}`);

@@ -93,3 +93,14 @@ export class Sha256 {
     state[4] += e, state[5] += f, state[6] += g, state[7] += h;
   }
 }
+
+/** Takes the bytes of a file from where it stands to its end; `onBytes` is told how many there were so far. */
+export async function hashFile(file: Deno.FsFile, onBytes?: (bytes: number) => void): Promise<Sha256> {
+  const hash = new Sha256(), buffer = new Uint8Array(1 << 20);
+  let bytes = 0;
+  for (let count; (count = await file.read(buffer)) !== null;) {
+    hash.update(buffer.subarray(0, count));
+    onBytes?.(bytes += count);
+  }
+  return hash;
+}

@@ -1,5 +1,6 @@
 import { WeftError } from "../engine/weft_error.ts";
-import { Sha256 } from "./sha256.ts";
+import { writeAll } from "./files.ts";
+import { hashFile } from "./sha256.ts";
 import { headerBytes, shardMagic, type TokenType } from "./token_shards.ts";
 
 /** How shards are written. */
@@ -105,20 +106,10 @@ export class ShardWriter implements Disposable {
       await file.seek(0, Deno.SeekMode.Start);
       await writeAll(file, new Uint8Array(Int32Array.of(...shardMagic[this.#options.type], this.#inShard).buffer));
     }
-    this.#shards.push({ name, tokens: this.#inShard, sha256: await hashOf(file) });
+    await file.seek(0, Deno.SeekMode.Start);
+    this.#shards.push({ name, tokens: this.#inShard, sha256: (await hashFile(file)).hex() });
     file.close();
     this.#file = undefined;
     this.#inShard = 0;
   }
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-}
-
-async function hashOf(file: Deno.FsFile): Promise<string> {
-  const hash = new Sha256(), buffer = new Uint8Array(1 << 20);
-  await file.seek(0, Deno.SeekMode.Start);
-  for (let count; (count = await file.read(buffer)) !== null;) hash.update(buffer.subarray(0, count));
-  return hash.hex();
 }

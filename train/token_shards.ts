@@ -1,4 +1,5 @@
 import { WeftError } from "../engine/weft_error.ts";
+import { fillSync } from "./files.ts";
 
 /** How the ids of a shard are stored. */
 export type TokenType = "uint16" | "uint32";
@@ -19,6 +20,14 @@ export const shardMagic: Readonly<Record<TokenType, readonly [number, number]>> 
   uint16: [20240520, 1],
   uint32: [20240801, 7],
 };
+
+/** How shards are opened. */
+export interface OpenShardsOptions {
+  /** How ids are stored where no header says it. Default: "uint16". */
+  readonly type?: TokenType;
+  /** Kinds of tokens; larger ids are an error. Default: 2³¹. */
+  readonly vocabSize?: number;
+}
 
 interface Shard {
   readonly path: string;
@@ -51,19 +60,22 @@ export class TokenShards implements TokenSource, Disposable {
   /** How many tokens there are in all files. */
   readonly length: number;
   #shards: readonly Shard[];
+  #vocabSize: number;
   #window = new Uint8Array(1 << 16);
 
-  private constructor(shards: readonly Shard[]) {
+  private constructor(shards: readonly Shard[], vocabSize: number) {
     this.#shards = shards;
+    this.#vocabSize = vocabSize;
     this.length = shards.at(-1)?.end ?? 0;
   }
 
   /**
-   * Opens files, in this order. A file without llm.c's header holds ids of `type`.
+   * Opens files, in this order. A file without llm.c's header holds ids of `type`. All ids must be below `vocabSize`.
    *
    * @throws {WeftError} when one cannot be read, or its length is not that of whole ids or not what its header says.
    */
-  static open(paths: readonly string[], { type = "uint16" }: { readonly type?: TokenType } = {}): TokenShards {
+  static open(paths: readonly string[], options: OpenShardsOptions = {}): TokenShards {
+    const { type = "uint16", vocabSize = 2 ** 31 } = options;
     const shards: Shard[] = [];
     try {
       for (const path of paths) shards.push(openShard(path, type, shards.at(-1)?.end ?? 0));
@@ -71,13 +83,13 @@ export class TokenShards implements TokenSource, Disposable {
       for (const { file } of shards) file.close();
       throw error;
     }
-    return new TokenShards(shards);
+    return new TokenShards(shards, vocabSize);
   }
 
   /**
    * Copies tokens from `start` on into `out`, as many as it holds.
    *
-   * @throws {WeftError} when a file has become shorter, or holds an id past 2³¹.
+   * @throws {WeftError} when a file has become shorter, or holds an id that is no token's.
    */
   copyTo(out: Int32Array<ArrayBuffer>, start: number): void {
     if (start < 0 || start + out.length > this.length) {
@@ -113,19 +125,19 @@ export class TokenShards implements TokenSource, Disposable {
     if (bytes > this.#window.length) this.#window = new Uint8Array(bytes);
     const window = this.#window.subarray(0, bytes);
     file.seekSync(offset + start * width, Deno.SeekMode.Start);
-    for (let at = 0; at < bytes;) {
-      const count = file.readSync(window.subarray(at));
-      if (count === null) throw new WeftError(`${path} has become shorter while it is read`);
-      at += count;
+    try {
+      fillSync(file, window);
+    } catch (error) {
+      throw new WeftError(`${path} cannot be read: ${(error as Error).message}`);
     }
-    if (type === "uint16") out.set(new Uint16Array(window.buffer, 0, out.length));
-    else {
-      out.set(new Int32Array(window.buffer, 0, out.length));
-      const wrong = out.findIndex((id) => id < 0);
-      if (wrong >= 0) {
-        throw new WeftError(`${path} holds the id ${out[wrong] >>> 0} at token ${start + wrong}: too large`);
-      }
-    }
+    out.set(
+      type === "uint16" ? new Uint16Array(window.buffer, 0, out.length) : new Int32Array(window.buffer, 0, out.length),
+    );
+    const wrong = out.findIndex((id) => id < 0 || id >= this.#vocabSize);
+    if (wrong < 0) return;
+    throw new WeftError(
+      `${path} holds the id ${out[wrong] >>> 0} at token ${start + wrong}: ids must be below ${this.#vocabSize}`,
+    );
   }
 }
 

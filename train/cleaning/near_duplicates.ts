@@ -1,4 +1,5 @@
 import { WeftError } from "../../engine/weft_error.ts";
+import { fillSync, writeAllSync } from "../files.ts";
 import { sketchSimilarity } from "./minhash.ts";
 import { UnionFind } from "./union_find.ts";
 
@@ -183,9 +184,7 @@ class RecordFile {
   }
 
   flush(): void {
-    this.#try(() => {
-      for (let at = 0; at < this.#used;) at += this.#file.writeSync(this.#buffer.subarray(at, this.#used));
-    });
+    this.#try(() => writeAllSync(this.#file, this.#buffer.subarray(0, this.#used)));
     this.#used = 0;
   }
 
@@ -212,13 +211,7 @@ class RecordFile {
   }
 
   #fill(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#try(() => {
-      for (let at = 0; at < bytes.length;) {
-        const count = this.#file.readSync(bytes.subarray(at));
-        if (count === null) throw new Error("it has become shorter");
-        at += count;
-      }
-    });
+    this.#try(() => fillSync(this.#file, bytes));
   }
 
   #try<T>(act: () => T): T {

@@ -1,4 +1,5 @@
 import { WeftError } from "../../engine/weft_error.ts";
+import { fillSync, writeAllSync } from "../files.ts";
 
 const encoder = new TextEncoder(), decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -49,20 +50,12 @@ export class RecordLog implements Disposable {
   }
 
   #flush(): void {
-    this.#try(() => {
-      for (let at = 0; at < this.#used;) at += this.#file.writeSync(this.#buffer.subarray(at, this.#used));
-    });
+    this.#try(() => writeAllSync(this.#file, this.#buffer.subarray(0, this.#used)));
     this.#used = 0;
   }
 
   #fill(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#try(() => {
-      for (let at = 0; at < bytes.length;) {
-        const count = this.#file.readSync(bytes.subarray(at));
-        if (count === null) throw new Error("it has become shorter");
-        at += count;
-      }
-    });
+    this.#try(() => fillSync(this.#file, bytes));
   }
 
   #try<T>(act: () => T): T {

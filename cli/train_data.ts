@@ -1,0 +1,62 @@
+import { WeftError } from "../engine/weft_error.ts";
+import { CharTokenizer } from "../model/char_tokenizer.ts";
+import type { Tokenizer } from "../model/tokenizer.ts";
+import { splitTokens } from "../train/batches.ts";
+import { loadCorpus } from "../train/corpus.ts";
+import { openPreparedData } from "../train/prepared_data.ts";
+import type { TokenSource } from "../train/token_shards.ts";
+import { loadTokenizer } from "../train/tokenizer_file.ts";
+import type { TrainConfig } from "../train/train_config.ts";
+import type { Progress } from "./progress.ts";
+
+/** What a run learns from. */
+export interface TrainData {
+  /** What it is called in messages. */
+  readonly name: string;
+  /** What made its ids. */
+  readonly tokenizer: Tokenizer;
+  /** Tokens to learn from. */
+  readonly train: Int32Array<ArrayBuffer> | TokenSource;
+  /** Tokens to validate on. */
+  readonly validation: Int32Array<ArrayBuffer> | TokenSource;
+}
+
+/**
+ * A folder of shards, or a text with the tokenizer that is given, resumed, or made of its characters.
+ *
+ * @throws {WeftError} when there is none, or its tokenizer is not that of the run that is resumed.
+ */
+export async function loadTrainData(
+  config: TrainConfig,
+  resumed: Tokenizer | undefined,
+  progress: Progress,
+): Promise<TrainData> {
+  const { dataset } = config;
+  if (dataset !== "" && (await Deno.stat(dataset).catch(() => undefined))?.isDirectory) {
+    if (config.tokenizer !== "") {
+      throw new WeftError(`tokenizer is ${config.tokenizer}, and the folder ${dataset} has its own: leave it out`);
+    }
+    const data = await openPreparedData(dataset); // stays open for the run
+    if (resumed !== undefined && JSON.stringify(resumed) !== JSON.stringify(data.tokenizer)) {
+      throw new WeftError(
+        `${dataset} has another tokenizer than the run in ${config.out_dir}: it cannot be resumed so`,
+      );
+    }
+    const { parts: { train, val }, vocab_size } = data.meta;
+    progress.print(
+      `data: ${dataset}, ${vocab_size} kinds of tokens; ${train.tokens} tokens of ${train.documents} documents to learn ` +
+        `from, ${val.tokens} of ${val.documents} to validate`,
+    );
+    return { ...data, name: dataset };
+  }
+  const { text, name } = await loadCorpus(dataset, { cacheDir: ".cache", log: (line) => progress.print(line) });
+  const tokenizer = resumed ??
+    (config.tokenizer === "" ? CharTokenizer.fromText(text) : await loadTokenizer(config.tokenizer));
+  const { train, validation } = splitTokens(tokenizer.encode(text));
+  const kinds = tokenizer instanceof CharTokenizer ? "kinds" : `kinds of tokens`;
+  progress.print(
+    `text: ${name}, ${text.length} characters${tokenizer instanceof CharTokenizer ? " of" : ","} ` +
+      `${tokenizer.vocabSize} ${kinds}; ${train.length} tokens to learn from, ${validation.length} to validate`,
+  );
+  return { name, tokenizer, train, validation };
+}
