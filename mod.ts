@@ -130,9 +130,10 @@ export { cleaningReport, type ReportOptions } from "./train/cleaning/report.ts";
 export type { Example, StageStatistics } from "./train/cleaning/statistics.ts";
 export { corpora, type Corpus, type CorpusFile } from "./train/corpora.ts";
 export { downloadFile, type DownloadOptions, type DownloadProgress } from "./train/download.ts";
-export { prepareData, type PrepareOptions } from "./train/prepare_data.ts";
+export { prepareData, type PrepareOptions, type PrepareProgress } from "./train/prepare_data.ts";
 export { type DataMeta, type DataPart, openPreparedData, type PreparedData } from "./train/prepared_data.ts";
-export { type ShardOptions, ShardWriter, type WrittenShard } from "./train/shard_writer.ts";
+export { type ShardOptions, type ShardState, ShardWriter, type WrittenShard } from "./train/shard_writer.ts";
+export { GrowingFile, WorkFolder } from "./train/work_folder.ts";
 export { type OpenShardsOptions, TokenShards, type TokenSource, type TokenType } from "./train/token_shards.ts";
 
 // Training.

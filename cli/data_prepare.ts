@@ -1,8 +1,5 @@
 import { WeftError } from "../engine/weft_error.ts";
-import { CharTokenizer } from "../model/char_tokenizer.ts";
-import type { Tokenizer } from "../model/tokenizer.ts";
 import { findDirectory } from "../train/atomic_directory.ts";
-import { cleanCorpus } from "../train/cleaning/clean_corpus.ts";
 import type { Document } from "../train/cleaning/document.ts";
 import { corpusStages } from "../train/cleaning/corpus_stages.ts";
 import { parsePipeline, type Stage } from "../train/cleaning/pipeline.ts";
@@ -12,14 +9,14 @@ import type { StageStatistics } from "../train/cleaning/statistics.ts";
 import { describeOptions, type OptionValues, resolveOptions } from "../train/options.ts";
 import { prepareData } from "../train/prepare_data.ts";
 import type { DataMeta } from "../train/prepared_data.ts";
-import { removeIfThere } from "../train/files.ts";
-import { hashFile } from "../train/sha256.ts";
+import { hashFile, Sha256 } from "../train/sha256.ts";
 import { loadAnyTokenizer } from "./any_tokenizer.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { formatCount, formatDuration } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { listFiles, standardInput } from "./readers/list_files.ts";
 import { readDocuments } from "./readers/read_documents.ts";
+import type { Position } from "./readers/read_options.ts";
 import { describeReadReport, emptyReadReport, type ReadReport } from "./readers/read_report.ts";
 import { readYamlConfig } from "./yaml_config.ts";
 
@@ -32,7 +29,13 @@ const options = {
     default: "",
     help: "a YAML file with the stages of cleaning; without one texts stay as they are",
   },
-  workers: { type: "int", default: navigator.hardwareConcurrency, min: 0, help: "threads that clean" },
+  workers: { type: "int", default: navigator.hardwareConcurrency, min: 0, help: "threads that clean and encode" },
+  save_interval: {
+    type: "real",
+    default: 30,
+    min: 0,
+    help: "seconds after which what was done is kept in OUT_DIR.work, for when the same command is given again",
+  },
   format: {
     type: "string",
     choices: ["nanogpt", "llm.c"],
@@ -96,43 +99,41 @@ export async function dataPrepare(args: string[], progress = new Progress()): Pr
   }
   const stages = values.pipeline === "" ? [] : await readPipeline(values.pipeline);
   const files = await listFiles(words);
-  const work = `${values.out_dir}.work`;
-  await removeIfThere(work); // what a kill left
-  const cleaned = async function* (report: ReadReport, statistics: StageStatistics[]): AsyncGenerator<Document> {
-    const documents = read(files, values, report);
-    if (stages.length === 0) return yield* documents;
-    await makeFolder(work);
-    yield* cleanCorpus(documents, stages, { folder: work, workers: values.workers, statistics });
-    await removeIfThere(work);
-  };
-  const tokenizer =
-    await (values.tokenizer === "characters"
-      ? charactersOf(cleaned(emptyReadReport(), []), files, values)
-      : loadAnyTokenizer(values.tokenizer)).catch(async (error) => {
-        await removeIfThere(work);
-        throw error;
-      });
-  const report = emptyReadReport(), statistics: StageStatistics[] = [], began = performance.now();
+  const tokenizer = values.tokenizer === "characters" ? "characters" : await loadAnyTokenizer(values.tokenizer);
+  const report = emptyReadReport(), statistics: StageStatistics[] = [], piped = new Sha256();
+  const began = performance.now();
   let shown = began;
-  const meta = await prepareData(values.out_dir, cleaned(report, statistics), {
+  const meta = await prepareData(values.out_dir, (from) => read(files, values, { report, piped, from }), {
     tokenizer,
     pipeline: stages,
-    files: (): Record<string, string> =>
-      stages.length === 0 ? {} : { "cleaning_report.html": cleaningReport(statistics, { notes: files }) },
+    workers: values.workers,
+    files: (all): Record<string, string> => {
+      statistics.push(...all);
+      return stages.length === 0 ? {} : { "cleaning_report.html": cleaningReport(statistics, { notes: files }) };
+    },
     documentEnd: separatorOf(values),
     valFraction: values.val_fraction,
     seed: values.seed,
     format: values.format as "nanogpt" | "llm.c",
     shardTokens: values.shard_tokens,
-    inputs: () => Promise.all(files.map(describeInput)),
-    onProgress: ({ documents, tokens }) => {
+    saveInterval: values.save_interval,
+    identity: await identityOf(files, values),
+    inputs: () => Promise.all(files.map((path) => describeInput(path, report, piped))),
+    onProgress: ({ phase, documents, tokens, mark }) => {
+      if (phase === "going on") {
+        Object.assign(report, (mark as ReadMark).report);
+        return progress.print(`Going on with what ${values.out_dir}.work keeps`);
+      }
       const now = performance.now();
       if (now - shown < 1000) return;
       shown = now;
-      const pace = `${formatCount(report.bytes / (now - began) * 1000)}B/s`;
-      progress.update(`${formatCount(documents)} documents, ${formatCount(tokens)} tokens  ${pace}`);
+      progress.update(
+        phase === "cleaning"
+          ? `cleaning: ${formatCount(report.documents)} documents, ${formatCount(report.bytes)}B read`
+          : `encoding: ${formatCount(documents)} documents, ${formatCount(tokens)} tokens`,
+      );
     },
-  }).finally(() => removeIfThere(work));
+  });
   const { train, val } = meta.parts;
   progress.print(describeReadReport(report));
   for (const { stage, documents, documentsKept, changed } of statistics) {
@@ -144,17 +145,47 @@ export async function dataPrepare(args: string[], progress = new Progress()): Pr
   );
 }
 
-function read(files: readonly string[], values: OptionValues<typeof options>, report: ReadReport) {
+/** How far reading has come; plain data. */
+interface ReadMark {
+  readonly position: Position;
+  readonly report: ReadReport;
+}
+
+/** The documents of the inputs, from the first one or from a mark on. */
+async function* read(
+  files: readonly string[],
+  values: OptionValues<typeof options>,
+  { report, piped, from }: { readonly report: ReadReport; readonly piped: Sha256; readonly from?: unknown },
+): AsyncGenerator<Document> {
   const { input_format } = values;
-  return readDocuments(files, {
+  const documents = readDocuments(files, {
     format: input_format === "auto" ? undefined : input_format as "text" | "jsonl" | "parquet",
     textField: values.text_field,
     documentSeparator: separatorOf(values),
     maxDocumentBytes: values.max_document_bytes,
     invalidUtf8: values.invalid_utf8 as "skip" | "replace",
     damagedFiles: values.damaged_files as "stop" | "skip",
+    onStandardInput: (bytes) => piped.update(bytes),
+    from: (from as ReadMark | undefined)?.position,
     report,
   });
+  for await (const { text, source, next } of documents) {
+    yield { text, source, mark: (): ReadMark => ({ position: next, report: structuredClone(report) }) };
+  }
+}
+
+/** What tells these inputs, read in this way, from others; undefined where they cannot be read again. */
+async function identityOf(
+  files: readonly string[],
+  values: OptionValues<typeof options>,
+): Promise<string | undefined> {
+  if (files.includes(standardInput)) return undefined;
+  const { input_format, text_field, max_document_bytes, invalid_utf8, damaged_files } = values;
+  const states = await Promise.all(files.map(async (path) => {
+    const { size, mtime } = await Deno.stat(path);
+    return [path, size, mtime?.getTime()];
+  }));
+  return JSON.stringify([states, input_format, text_field, max_document_bytes, invalid_utf8, damaged_files]);
 }
 
 function separatorOf({ document_separator }: OptionValues<typeof options>): string | undefined {
@@ -180,30 +211,8 @@ function describeStages(): string {
     .map(([name, { help }]) => `  ${name.padEnd(20)}${help}`).join("\n");
 }
 
-async function makeFolder(path: string): Promise<void> {
-  await Deno.mkdir(path, { recursive: true }).catch((error) => {
-    throw new WeftError(`${path} cannot be made: ${error.message}`);
-  });
-}
-
-/** The tokenizer of the characters of all documents, which are read and cleaned once for it alone. */
-async function charactersOf(
-  documents: AsyncIterable<Document>,
-  files: readonly string[],
-  values: OptionValues<typeof options>,
-): Promise<Tokenizer> {
-  if (files.includes(standardInput)) {
-    throw new WeftError("Standard input cannot be read twice: give a tokenizer.json with --tokenizer");
-  }
-  const characters = new Set<string>(separatorOf(values));
-  for await (const { text } of documents) {
-    for (const character of text) characters.add(character);
-  }
-  return CharTokenizer.fromText([...characters].join(""));
-}
-
-async function describeInput(path: string): Promise<DataMeta["inputs"][number]> {
-  if (path === standardInput) return { path, bytes: 0, sha256: "" }; // gone once it is read
+async function describeInput(path: string, report: ReadReport, piped: Sha256): Promise<DataMeta["inputs"][number]> {
+  if (path === standardInput) return { path: "standard input", bytes: report.bytes, sha256: piped.hex() };
   using file = await Deno.open(path);
   return { path, bytes: (await file.stat()).size, sha256: (await hashFile(file)).hex() };
 }

@@ -22,6 +22,7 @@ export async function startTask(
   args: readonly string[],
   cwd = root,
   env: Record<string, string> = {},
+  stdin: "null" | "piped" = "null",
 ): Promise<Deno.ChildProcess> {
   return new Deno.Command(Deno.execPath(), {
     args: [
@@ -35,24 +36,37 @@ export async function startTask(
     ],
     cwd,
     env: { NO_COLOR: "1", XDG_RUNTIME_DIR: "/tmp", ...env },
-    stdin: "null",
+    stdin,
     stdout: "piped",
     stderr: "piped",
   }).spawn();
 }
 
-/** Runs a command of cli/ with the permissions of its task. */
+/** Runs a command of cli/ with the permissions of its task, and with that text as its standard input. */
 export async function runTask(
   task: string,
   args: readonly string[],
   cwd = root,
   env: Record<string, string> = {},
+  input?: string,
 ): Promise<Finished> {
-  return await finish(await startTask(task, args, cwd, env));
+  const child = await startTask(task, args, cwd, env, input === undefined ? "null" : "piped");
+  if (input !== undefined) await new Blob([input]).stream().pipeTo(child.stdin);
+  return await finish(child);
 }
 
 /** Waits for a program. */
 export async function finish(child: Deno.ChildProcess): Promise<Finished> {
   const { code, stdout, stderr } = await child.output();
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+/** Runs a test in an empty folder, which is removed at its end; its name has a blank, as names of users have. */
+export async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "weft test " });
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }

@@ -3,7 +3,8 @@ import type { Document } from "../train/cleaning/document.ts";
 import { ExactDuplicates } from "../train/cleaning/exact_duplicates.ts";
 import { NearDuplicates, type NearDuplicatesOptions } from "../train/cleaning/near_duplicates.ts";
 import { parsePipeline } from "../train/cleaning/pipeline.ts";
-import { cleanAll } from "../train/cleaning/worker_pool.ts";
+import { WorkFolder } from "../train/work_folder.ts";
+import { cleanAll } from "./_clean_all.ts";
 import { generateCorpus } from "./_generated_corpus.ts";
 
 Deno.test("a generated corpus goes through all stages: duplicates and private data are found, the rest stays", async () => {
@@ -29,7 +30,8 @@ Deno.test("a generated corpus goes through all stages: duplicates and private da
 
   const folder = await Deno.makeTempDir(), exact = new ExactDuplicates();
   const options = stages.at(-1)!.options as unknown as NearDuplicatesOptions;
-  using near = new NearDuplicates(folder, options);
+  using work = await WorkFolder.open(folder, "");
+  const near = new NearDuplicates(work, options);
   const dropped = new Map<string, number>(), kinds: string[] = [];
   const drop = (kind: string, by: string) =>
     dropped.set(`${kind} by ${by}`, (dropped.get(`${kind} by ${by}`) ?? 0) + 1);

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { BatchCleaner, type CleanedBatch } from "../train/cleaning/clean_batch.ts";
 import type { Document } from "../train/cleaning/document.ts";
 import { parsePipeline, type Stage } from "../train/cleaning/pipeline.ts";
-import { cleanAll } from "../train/cleaning/worker_pool.ts";
+import { cleanAll } from "./_clean_all.ts";
 import { generateCorpus } from "./_generated_corpus.ts";
 
 const stages = parsePipeline(["unicode", "gopher_quality", "gopher_repetition", "redact", "near_duplicates"]);
@@ -110,7 +110,7 @@ Deno.test("a worker that cannot begin is an error, and so is a reader that fails
 
 Deno.test("a program that has cleaned ends, and so does one that stopped early", async () => {
   const program = `
-    import { cleanAll } from "${new URL("../train/cleaning/worker_pool.ts", import.meta.url)}";
+    import { cleanAll } from "${new URL("./_clean_all.ts", import.meta.url)}";
     async function* batches() { for (;;) yield [{ text: "text", source: "" }]; }
     for await (const _ of cleanAll(batches(), [], { workers: 2 })) break;
   `;

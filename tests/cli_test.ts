@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { encodeSafetensors, readSafetensorsFile } from "../mod.ts";
-import { finish, runTask, startTask } from "./_program.ts";
+import { finish, inFolder, runTask, startTask } from "./_program.ts";
 
 const text = "All work and no play makes Jack a dull boy.\n".repeat(60);
 const tiny = [
@@ -13,17 +13,13 @@ const tiny = [
   "--sample_tokens=20",
 ];
 
-/** Runs `body` in a folder of its own that holds a text. */
-async function inFolder(body: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir({ prefix: "weft test " });
-  try {
+const inFolderWithText = (body: (dir: string) => Promise<void>) =>
+  inFolder(async (dir) => {
     await Deno.writeTextFile(`${dir}/text.txt`, text);
     await body(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
+  });
 
+/** Runs `body` in a folder of its own that holds a text. */
 const evaluations = (stdout: string) => stdout.split("\n").filter((line) => /^step \d+: /.test(line));
 const steps = (stdout: string) =>
   stdout.split("\n").filter((line) => /^step \d+ {2}loss/.test(line)).map((line) =>
@@ -31,7 +27,7 @@ const steps = (stdout: string) =>
   );
 
 Deno.test("train learns, saves, refuses to overwrite, and resumes as if it had never stopped; generate writes", async () => {
-  await inFolder(async (dir) => {
+  await inFolderWithText(async (dir) => {
     const flags = [
       "--dataset=text.txt",
       ...tiny,
@@ -95,7 +91,7 @@ Deno.test("train learns, saves, refuses to overwrite, and resumes as if it had n
 });
 
 Deno.test("in float16 a run saves float32 weights and its loss scale, and resumes as if it had never stopped", async () => {
-  await inFolder(async (dir) => {
+  await inFolderWithText(async (dir) => {
     const flags = ["--dataset=text.txt", ...tiny, "--eval_interval=6", "--log_interval=3", "--dtype=float16"];
     const whole = await runTask("train", [...flags, "--out_dir=whole", "--max_iters=12"], dir);
     assertEquals(whole.code, 0, whole.stderr);
@@ -116,7 +112,7 @@ Deno.test("in float16 a run saves float32 weights and its loss scale, and resume
 });
 
 Deno.test("Ctrl-C saves and says how to go on", async () => {
-  await inFolder(async (dir) => {
+  await inFolderWithText(async (dir) => {
     const child = await startTask("train", [
       "--dataset=text.txt",
       ...tiny,
@@ -146,7 +142,7 @@ Deno.test("Ctrl-C saves and says how to go on", async () => {
 });
 
 Deno.test("bad input is one clear line with exit code 1, and nothing is written", async () => {
-  await inFolder(async (dir) => {
+  await inFolderWithText(async (dir) => {
     await Deno.writeTextFile(`${dir}/empty.txt`, "");
     await Deno.writeFile(`${dir}/latin.txt`, new Uint8Array([0x61, 0xe9, 0x62]));
     await Deno.writeTextFile(`${dir}/short.txt`, "abcdefgh".repeat(3));
@@ -199,7 +195,7 @@ Deno.test("bad input is one clear line with exit code 1, and nothing is written"
 });
 
 Deno.test("a damaged checkpoint, a folder that cannot be made and no adapter are one clear line each", async () => {
-  await inFolder(async (dir) => {
+  await inFolderWithText(async (dir) => {
     const flags = [
       "--dataset=text.txt",
       ...tiny,
@@ -256,7 +252,7 @@ Deno.test("every command has help, and info tells what it found", async () => {
 });
 
 Deno.test("a profile of one step names its kernels", async () => {
-  await inFolder(async (dir) => {
+  await inFolderWithText(async (dir) => {
     const child = await startTask("train", ["--dataset=text.txt", ...tiny, "--profile"], dir);
     const { code, stdout } = await finish(child);
     assertEquals(code, 0);

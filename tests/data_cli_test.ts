@@ -96,8 +96,26 @@ Deno.test("data prepare refuses what it cannot do in one line, and writes over n
     assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["a.txt"]);
     await Deno.mkdir(`${folder}/d`);
     assertMatch(await fails(["prepare", "a.txt", "--out_dir=d"], folder), /^error: d exists: write to another folder/m);
-    assertMatch(await fails(["prepare", "-", "--out_dir=e"], folder), /^error: Standard input cannot be read twice/m);
+    assertMatch(await fails(["prepare", "-", "--out_dir=e"], folder), /^error: There is no document to read/m);
+    await Deno.mkdir(`${folder}/f.work`);
+    await Deno.writeTextFile(`${folder}/f.work/mine`, "");
+    assertMatch(await fails(["prepare", "a.txt", "--out_dir=f"], folder), /^error: f\.work is needed to work in, and/m);
     assertMatch(await fails(["prepar"], folder), /^error: data prepar is not known; did you mean prepare\?/m);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("data prepare takes standard input, and says what it was", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const text = Array.from({ length: 60 }, (_, i) => `{"text": "thing ${i}"}\n`).join("");
+    const args = ["prepare", "-", "--out_dir=d", "--val_fraction=0.2"];
+    assertMatch((await runTask("data", args, folder, {}, text)).stdout, /^60 documents from 1 files, /);
+    const { inputs, parts } = JSON.parse(await Deno.readTextFile(`${folder}/d/meta.json`));
+    const sha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex();
+    assertEquals(inputs, [{ path: "standard input", bytes: text.length, sha256 }]);
+    assertEquals(parts.train.documents + parts.val.documents, 60);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -1,5 +1,16 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { BpeTokenizer, CharTokenizer, type Document, openPreparedData, prepareData, WeftError } from "../mod.ts";
+import {
+  BpeTokenizer,
+  CharTokenizer,
+  type Document,
+  openPreparedData,
+  parsePipeline,
+  prepareData,
+  type PrepareOptions,
+  WeftError,
+} from "../mod.ts";
+import { generateCorpus } from "./_generated_corpus.ts";
+import { inFolder } from "./_program.ts";
 
 async function* documents(texts: readonly string[]): AsyncGenerator<Document> {
   for (const [i, text] of texts.entries()) yield { text, source: `test:${i + 1}` };
@@ -9,15 +20,6 @@ const bytes = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));
 const bpe = BpeTokenizer.fromRanks(bytes, { pattern: "gpt2", specialTokens: { "<|endoftext|>": 256 } });
 const texts = Array.from({ length: 300 }, (_, i) => `document ${i % 200} of <|endoftext|> many`); // 100 occur twice
 
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(`${folder}/data`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 async function contents(folder: string): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
   for await (const { name } of Deno.readDir(folder)) files[name] = (await Deno.readFile(`${folder}/${name}`)).toHex();
@@ -25,7 +27,8 @@ async function contents(folder: string): Promise<Record<string, string>> {
 }
 
 Deno.test("every document is in one part, whole, with its end, and no text is in both", () =>
-  inFolder(async (folder) => {
+  inFolder(async (dir) => {
+    const folder = `${dir}/data`;
     const meta = await prepareData(folder, documents(texts), { tokenizer: bpe, valFraction: 0.2, shardTokens: 1000 });
     using data = await openPreparedData(folder);
     assertEquals(data.meta, meta);
@@ -49,7 +52,8 @@ Deno.test("every document is in one part, whole, with its end, and no text is in
   }));
 
 Deno.test("the same documents give the same bytes, another seed another choice", () =>
-  inFolder(async (folder) => {
+  inFolder(async (dir) => {
+    const folder = `${dir}/data`;
     const make = async (seed: number) => {
       await prepareData(folder, documents(texts), { tokenizer: bpe, valFraction: 0.2, seed });
       return await contents(folder);
@@ -60,7 +64,8 @@ Deno.test("the same documents give the same bytes, another seed another choice",
   }));
 
 Deno.test("a tokenizer without an end of text parts documents by what is given", () =>
-  inFolder(async (folder) => {
+  inFolder(async (dir) => {
+    const folder = `${dir}/data`;
     const tokenizer = CharTokenizer.fromText("abcdefgh\n");
     const few = [..."abcdefgh"];
     await prepareData(folder, documents(few), { tokenizer, valFraction: 0.4, documentEnd: "\n" });
@@ -71,7 +76,8 @@ Deno.test("a tokenizer without an end of text parts documents by what is given",
   }));
 
 Deno.test("an empty part, an unknown character and a damaged folder are one clear error, and nothing is left", () =>
-  inFolder(async (folder) => {
+  inFolder(async (dir) => {
+    const folder = `${dir}/data`;
     const prepare = (texts: string[], tokenizer = bpe as BpeTokenizer | CharTokenizer) =>
       prepareData(folder, documents(texts), { tokenizer, valFraction: 0.1 });
     await assertRejects(() => prepare(["one"]), WeftError, "Of 1 documents none is for val: take more of them");
@@ -84,4 +90,83 @@ Deno.test("an empty part, an unknown character and a damaged folder are one clea
     await assertRejects(() => openPreparedData(folder), WeftError, "is damaged: it needs type");
     await Deno.remove(`${folder}/meta.json`);
     await assertRejects(() => openPreparedData(folder), WeftError, "has no meta.json");
+  }));
+
+const corpus = [...generateCorpus({ seed: 3, documents: 400, words: 1500, exact: 0.1, near: 0.1, private: 0.2 })];
+const cleaning = parsePipeline(["unicode", "redact", "exact_duplicates", "near_duplicates"]);
+
+/** Documents with their places, of which the one that is read at that number is not to be had. */
+function stopping(at: number, reads: number[] = []) {
+  return async function* (from?: unknown): AsyncGenerator<Document> {
+    for (let i = from as number ?? 0; i < corpus.length; i++) {
+      if (i === at) throw new Error("stopped");
+      reads.push(i);
+      await Promise.resolve();
+      yield { ...corpus[i], mark: () => i + 1 };
+    }
+  };
+}
+
+for (
+  const [name, options] of Object.entries<Partial<PrepareOptions>>({
+    "read, encoded": { tokenizer: bpe },
+    "cleaned": { tokenizer: bpe, pipeline: cleaning },
+    "cleaned without near duplicates": { tokenizer: bpe, pipeline: cleaning.slice(0, 3), format: "llm.c" },
+    "read for their characters": { tokenizer: "characters" },
+  })
+) {
+  Deno.test(`documents that are ${name}: work that stops anywhere goes on, and writes the same`, () =>
+    inFolder(async (dir) => {
+      const prepare = (folder: string, at: number, reads?: number[], workers = 2) =>
+        prepareData(`${dir}/${folder}`, stopping(at, reads), {
+          tokenizer: bpe,
+          shardTokens: 300_000,
+          valFraction: 0.1,
+          identity: "corpus",
+          saveInterval: 0,
+          workers,
+          ...options,
+          files: (statistics) => ({ "statistics.json": JSON.stringify(statistics) }),
+        });
+      await prepare("whole", Infinity, undefined, 0);
+      const expected = await contents(`${dir}/whole`);
+      for (const stops of [[0], [150], [60, 61, 399]]) {
+        const reads: number[] = [];
+        for (const at of stops) {
+          await assertRejects(() => prepare("stopped", at, reads), Error, "stopped");
+        }
+        await prepare("stopped", Infinity, reads);
+        assertEquals(await contents(`${dir}/stopped`), expected);
+        assertEquals(new Set(reads).size, corpus.length);
+        const again = reads.length - corpus.length; // at most two batches for each worker, of about 25 documents
+        assertEquals(again <= stops.length * 150 && (stops[0] < 100 || again < stops[0]), true, `${again} read again`);
+        await Deno.remove(`${dir}/stopped`, { recursive: true });
+        assertEquals([...Deno.readDirSync(dir)].map(({ name }) => name), ["whole"]);
+      }
+    }));
+}
+
+Deno.test("work that stops while it encodes what was cleaned does not clean again", () =>
+  inFolder(async (dir) => {
+    const options = { tokenizer: bpe, pipeline: cleaning, identity: "corpus", saveInterval: 0 };
+    await prepareData(`${dir}/whole`, stopping(Infinity), { ...options, workers: 0 });
+    const phases: string[] = [];
+    const stopsIn = async (phase: string) => {
+      await assertRejects(
+        () =>
+          prepareData(`${dir}/stopped`, stopping(Infinity), {
+            ...options,
+            onProgress: (progress) => {
+              if (progress.phase === phase && progress.tokens > 200_000) throw new Error("stopped");
+            },
+          }),
+        Error,
+        "stopped",
+      );
+    };
+    await stopsIn("encoding");
+    const reads: number[] = [], onProgress = ({ phase }: { phase: string }) => void phases.push(phase);
+    await prepareData(`${dir}/stopped`, stopping(0, reads), { ...options, onProgress });
+    assertEquals([reads.length, new Set(phases)], [0, new Set(["going on", "encoding"])]);
+    assertEquals(await contents(`${dir}/stopped`), await contents(`${dir}/whole`));
   }));

@@ -56,7 +56,7 @@ Deno.test("plain text: a file is a document, as it is but for a byte order mark"
   const { texts, sources, report } = await readAll({ "b.md": "# B\r\n\r\nb\n", "a.txt": "\ufeffé\n\ufeffa\n" });
   assertEquals(texts, ["é\n\ufeffa\n", "# B\r\n\r\nb\n"]);
   assertEquals(sources, ["a.txt", "b.md"]);
-  assertEquals(report, { files: 2, bytes: 20, documents: 2, skipped: {} });
+  assertEquals(report, { files: 2, bytes: 20, bytesBefore: 11, documents: 2, skipped: {} });
 });
 
 Deno.test("plain text with separators: what is between them, without the line ends around it", async () => {
@@ -164,7 +164,7 @@ Deno.test("from any document on, another run reads the same as the first, wherev
     }
     assertEquals(stepwise, documents);
     assertEquals(await read([dir], { ...options, from: stepwise.at(-1)!.next, report }), []);
-    assertEquals({ ...report, bytes: 0 }, { ...whole, bytes: 0 });
+    assertEquals(report, whole); // what was read ahead before a kill is not counted twice
     await assertRejects(() => read([dir], { from: { file: 9, document: 0 } }), WeftError, "there are 4 now");
   });
 });

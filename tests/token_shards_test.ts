@@ -1,14 +1,6 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Batches, ShardWriter, TokenShards, WeftError } from "../mod.ts";
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { assertEquals, assertThrows } from "@std/assert";
+import { Batches, ShardWriter, TokenShards, WeftError, WorkFolder } from "../mod.ts";
+import { inFolder } from "./_program.ts";
 
 const ids = (count: number, step: number) => new Int32Array(count).map((_, i) => i * step % 60_000);
 
@@ -17,11 +9,12 @@ for (const format of ["nanogpt", "llm.c"] as const) {
     Deno.test(`shards of ${format} in ${type} hold what was written, wherever it is read`, () =>
       inFolder(async (folder) => {
         const tokens = ids(1000, step);
-        using writer = new ShardWriter(folder, "train", { type, format, shardTokens: 300 });
+        using work = await WorkFolder.open(folder, "");
+        const writer = new ShardWriter(work, "train", { type, format, shardTokens: 300 });
         for (const [from, to] of [[0, 1], [1, 650], [650, 650], [650, 1000]]) {
-          await writer.write(tokens.subarray(from, to));
+          writer.write(tokens.subarray(from, to));
         }
-        const shards = await writer.end();
+        const shards = writer.end();
         assertEquals(shards.map(({ name, tokens }) => [name, tokens]), [
           ["train_000000.bin", 300],
           ["train_000001.bin", 300],
@@ -53,10 +46,11 @@ for (const format of ["nanogpt", "llm.c"] as const) {
 
 Deno.test("an id that does not fit, and files that are no shards, are refused", () =>
   inFolder(async (folder) => {
-    using writer = new ShardWriter(folder, "val", { type: "uint16", format: "llm.c", shardTokens: 10 });
-    await assertRejects(() => writer.write(Int32Array.of(3, 65_536)), WeftError, "The id 65536 does not fit uint16");
-    await writer.write(Int32Array.of(65_535, 1));
-    await writer.end();
+    using work = await WorkFolder.open(folder, "");
+    const writer = new ShardWriter(work, "val", { type: "uint16", format: "llm.c", shardTokens: 10 });
+    assertThrows(() => writer.write(Int32Array.of(3, 65_536)), WeftError, "The id 65536 does not fit uint16");
+    writer.write(Int32Array.of(65_535, 1));
+    writer.end();
     const path = `${folder}/val_000000.bin`, bytes = await Deno.readFile(path);
     await Deno.writeFile(path, bytes.slice(0, -2));
     assertThrows(() => TokenShards.open([path]), WeftError, "its header says 2 tokens, and 1 follow");

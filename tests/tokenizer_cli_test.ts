@@ -1,10 +1,16 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { loadTokenizer } from "../train/tokenizer_file.ts";
 import { readTextPieces } from "../train/text_pieces.ts";
-import { finish, type Finished, root } from "./_program.ts";
+import { finish, type Finished, inFolder, root } from "./_program.ts";
 import { gpt2Tokenizer } from "./_gpt_ranks.ts";
 
 const text = "\ufeffAll work and no play makes Jack a dull boy.\r\nJack's work: 12345 🙂 naïve\n".repeat(40);
+
+const inFolderWithText = (body: (dir: string) => Promise<void>) =>
+  inFolder(async (dir) => {
+    await Deno.writeTextFile(`${dir}/text.txt`, text);
+    await body(dir);
+  });
 
 /** Runs `deno task tokenizer`, with something on its standard input or nothing. */
 async function tokenizer(args: readonly string[], cwd: string, input = ""): Promise<Finished> {
@@ -31,18 +37,8 @@ async function tokenizer(args: readonly string[], cwd: string, input = ""): Prom
 }
 
 /** Runs `body` in a folder of its own that holds a text. */
-async function inFolder(body: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir({ prefix: "weft test " });
-  try {
-    await Deno.writeTextFile(`${dir}/text.txt`, text);
-    await body(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
-
 Deno.test("a tokenizer is trained, never written over unasked, and encodes files there and back", async () => {
-  await inFolder(async (dir) => {
+  await inFolderWithText(async (dir) => {
     const train = ["train", "text.txt", "--vocab_size=300", "--special=<|endoftext|>,<|user|>", "--pattern=cl100k"];
     const trained = await tokenizer([...train, "--out=made/tokenizer.json"], dir);
     assertEquals(trained.code, 0, trained.stderr);
@@ -83,7 +79,7 @@ Deno.test("a tokenizer is trained, never written over unasked, and encodes files
 });
 
 Deno.test("inspect shows tokens, compare a table", async () => {
-  await inFolder(async (dir) => {
+  await inFolderWithText(async (dir) => {
     await Deno.writeTextFile(`${dir}/gpt2.json`, JSON.stringify(gpt2Tokenizer()));
     await Deno.writeTextFile(
       `${dir}/characters.json`,
@@ -116,7 +112,7 @@ Deno.test("inspect shows tokens, compare a table", async () => {
 });
 
 Deno.test("a tokenizer.json of another kind is read by Hugging Face's library", async () => {
-  await inFolder(async (dir) => {
+  await inFolderWithText(async (dir) => {
     const file = { ...gpt2Tokenizer().toJSON(), normalizer: { type: "NFC" } };
     await Deno.writeTextFile(`${dir}/nfc.json`, JSON.stringify(file));
     const pieces = [["<unk>", 0], ["▁", -2], ["a", -3], ["b", -3], ["▁a", -1], ["ab", -1]];
@@ -147,7 +143,7 @@ Deno.test("a tokenizer.json of another kind is read by Hugging Face's library", 
 });
 
 Deno.test("GPT-2's own files are a tokenizer, and what is none is named in one line", async () => {
-  await inFolder(async (dir) => {
+  await inFolderWithText(async (dir) => {
     const gpt2 = gpt2Tokenizer(), { vocab, merges } = gpt2.toJSON().model;
     await Deno.mkdir(`${dir}/gpt2`);
     await Deno.writeTextFile(`${dir}/gpt2/encoder.json`, JSON.stringify(vocab));
@@ -201,7 +197,7 @@ Deno.test("GPT-2's own files are a tokenizer, and what is none is named in one l
 });
 
 Deno.test("a text in pieces is the text: without its mark, with lines that end in LF, and characters whole", async () => {
-  await inFolder(async (dir) => {
+  await inFolderWithText(async (dir) => {
     await Deno.writeTextFile(`${dir}/lines.txt`, "\ufeffa\r\n\r\rb🙂\r\nc\r");
     for (let size = 1; size < 12; size++) {
       const pieces = await Array.fromAsync(readTextPieces(`${dir}/lines.txt`, size));

@@ -12,20 +12,44 @@ export async function writeDirectory(
   path: string,
   write: (directory: string) => Promise<void>,
 ): Promise<void> {
-  const fresh = `${path}.new`, old = `${path}.old`;
+  const fresh = `${path}.new`;
   try {
-    await mend(path, old); // what a kill left
-    await removeIfThere(fresh);
-    await Deno.mkdir(fresh, { recursive: true });
-    await write(fresh);
+    await told(path, async () => {
+      await mend(path); // what a kill left
+      await removeIfThere(fresh);
+      await Deno.mkdir(fresh, { recursive: true });
+      await write(fresh);
+    });
+    await replaceDirectory(path, fresh);
+  } catch (error) {
+    await removeIfThere(fresh).catch(() => {}); // the first error is the one to tell
+    throw error;
+  }
+}
+
+/**
+ * Puts a whole directory, which lies beside, under a name, as `writeDirectory` does.
+ *
+ * @throws {WeftError} when it cannot be done; both are as they were.
+ */
+export async function replaceDirectory(path: string, fresh: string): Promise<void> {
+  const old = `${path}.old`;
+  await told(path, async () => {
+    await mend(path);
     await syncFiles(fresh);
     await removeIfThere(old);
     if (await exists(path)) await Deno.rename(path, old);
     await Deno.rename(fresh, path);
     await removeIfThere(old).catch(() => {}); // the new one is in place, and the next write tries again
+  });
+}
+
+/** Does something to a directory; what goes wrong becomes the error to tell. */
+async function told(path: string, act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
   } catch (error) {
-    await mend(path, old).catch(() => {}); // the first error is the one to tell
-    await removeIfThere(fresh).catch(() => {});
+    await mend(path).catch(() => {}); // the first error is the one to tell
     if (error instanceof WeftError) throw error;
     throw new WeftError(
       `${path} cannot be written, and what was there is as it was: ${(error as Error).message}`,
@@ -40,7 +64,8 @@ export async function findDirectory(path: string): Promise<string | undefined> {
 }
 
 /** Puts the previous directory back when its name is empty because only the first of the two renames was done. */
-async function mend(path: string, old: string): Promise<void> {
+async function mend(path: string): Promise<void> {
+  const old = `${path}.old`;
   if (!await exists(path) && await exists(old)) await Deno.rename(old, path);
 }
 

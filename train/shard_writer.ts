@@ -1,7 +1,7 @@
 import { WeftError } from "../engine/weft_error.ts";
-import { writeAll } from "./files.ts";
-import { hashFile } from "./sha256.ts";
+import { Sha256 } from "./sha256.ts";
 import { headerBytes, shardMagic, type TokenType } from "./token_shards.ts";
+import type { GrowingFile, WorkFolder } from "./work_folder.ts";
 
 /** How shards are written. */
 export interface ShardOptions {
@@ -23,28 +23,42 @@ export interface WrittenShard {
   readonly sha256: string;
 }
 
+/** How far the shards of a name have come; plain data. */
+export interface ShardState {
+  /** Those that are whole. */
+  readonly shards: readonly WrittenShard[];
+  /** Tokens of the one that is not. */
+  readonly inShard: number;
+}
+
 /**
- * Writes tokens into files `NAME_000000.bin`, `NAME_000001.bin`, … of a folder, which must be there. A shard ends at
- * its number of tokens, wherever documents end.
+ * Writes tokens into files `NAME_000000.bin`, `NAME_000001.bin`, … of a folder to work in. A shard ends at its number of
+ * tokens, wherever documents end.
  */
-export class ShardWriter implements Disposable {
-  /** How many tokens were written. */
-  tokens = 0;
-  #folder: string;
+export class ShardWriter {
+  #folder: WorkFolder<unknown>;
   #name: string;
   #options: ShardOptions;
-  #shards: WrittenShard[] = [];
-  #file?: Deno.FsFile;
-  #inShard = 0;
-  #buffer: Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
-  #buffered = 0;
+  #shards: WrittenShard[];
+  #inShard: number;
 
-  /** Shards of that name in a folder. */
-  constructor(folder: string, name: string, options: ShardOptions) {
+  /** Shards of that name, which may begin with folders; in a state, those that go on from there. */
+  constructor(folder: WorkFolder<unknown>, name: string, options: ShardOptions, state?: ShardState) {
     this.#folder = folder;
     this.#name = name;
     this.#options = options;
-    this.#buffer = options.type === "uint16" ? new Uint16Array(1 << 18) : new Uint32Array(1 << 18);
+    this.#shards = [...state?.shards ?? []];
+    this.#inShard = state?.inShard ?? 0;
+  }
+
+  /** How far it has come. */
+  get state(): ShardState {
+    return { shards: [...this.#shards], inShard: this.#inShard };
+  }
+
+  /** How many tokens were written. */
+  get tokens(): number {
+    return this.#shards.reduce((sum, { tokens }) => sum + tokens, this.#inShard);
   }
 
   /**
@@ -52,64 +66,50 @@ export class ShardWriter implements Disposable {
    *
    * @throws {WeftError} at an id that the type does not hold.
    */
-  async write(ids: Int32Array): Promise<void> {
-    const most = this.#options.type === "uint16" ? 65_535 : 2 ** 31 - 1;
+  write(ids: Int32Array): void {
+    const { type, format, shardTokens } = this.#options, most = type === "uint16" ? 65_535 : 2 ** 31 - 1;
+    const wrong = ids.findIndex((id) => id < 0 || id > most);
+    if (wrong >= 0) throw new WeftError(`The id ${ids[wrong]} does not fit ${type}: at most ${most}`);
+    const stored = type === "uint16" ? Uint16Array.from(ids) : ids;
     for (let from = 0; from < ids.length;) {
-      const room = Math.min(this.#buffer.length - this.#buffered, this.#options.shardTokens - this.#inShard);
-      const part = ids.subarray(from, from + room);
-      const wrong = part.findIndex((id) => id < 0 || id > most);
-      if (wrong >= 0) throw new WeftError(`The id ${part[wrong]} does not fit ${this.#options.type}: at most ${most}`);
-      this.#buffer.set(part, this.#buffered);
-      this.#buffered += part.length;
+      const file = this.#folder.file(this.#path());
+      if (this.#inShard === 0 && file.length === 0 && format === "llm.c") file.append(new Uint8Array(headerBytes));
+      const part = stored.subarray(from, from + shardTokens - this.#inShard);
+      file.append(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
       this.#inShard += part.length;
-      this.tokens += part.length;
       from += part.length;
-      if (this.#inShard === this.#options.shardTokens) await this.#endShard();
-      else if (this.#buffered === this.#buffer.length) await this.#flush();
+      if (this.#inShard === shardTokens) this.#endShard(file);
     }
   }
 
   /** Ends the last shard and says what was written. */
-  async end(): Promise<WrittenShard[]> {
-    if (this.#inShard > 0) await this.#endShard();
+  end(): readonly WrittenShard[] {
+    if (this.#inShard > 0) this.#endShard(this.#folder.file(this.#path()));
     return this.#shards;
   }
 
-  /** Closes the file of a shard that was not ended. */
-  [Symbol.dispose](): void {
-    this.#file?.close();
-    this.#file = undefined;
-  }
-
-  #path(name: string): string {
-    return `${this.#folder}/${name}`;
-  }
-
-  #shardName(): string {
+  #path(): string {
     return `${this.#name}_${String(this.#shards.length).padStart(6, "0")}.bin`;
   }
 
-  async #flush(): Promise<void> {
-    if (this.#file === undefined) {
-      this.#file = await Deno.open(this.#path(this.#shardName()), { write: true, read: true, createNew: true });
-      if (this.#options.format === "llm.c") await writeAll(this.#file, new Uint8Array(headerBytes));
+  #endShard(file: GrowingFile): void {
+    const path = this.#path(), { type, format } = this.#options;
+    if (format === "llm.c") {
+      file.writeAt(0, new Uint8Array(Int32Array.of(...shardMagic[type], this.#inShard).buffer));
     }
-    const { buffer, BYTES_PER_ELEMENT } = this.#buffer;
-    await writeAll(this.#file, new Uint8Array(buffer, 0, this.#buffered * BYTES_PER_ELEMENT));
-    this.#buffered = 0;
-  }
-
-  async #endShard(): Promise<void> {
-    await this.#flush();
-    const file = this.#file!, name = this.#shardName();
-    if (this.#options.format === "llm.c") {
-      await file.seek(0, Deno.SeekMode.Start);
-      await writeAll(file, new Uint8Array(Int32Array.of(...shardMagic[this.#options.type], this.#inShard).buffer));
-    }
-    await file.seek(0, Deno.SeekMode.Start);
-    this.#shards.push({ name, tokens: this.#inShard, sha256: (await hashFile(file)).hex() });
-    file.close();
-    this.#file = undefined;
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    this.#shards.push({ name, tokens: this.#inShard, sha256: hashOf(file) });
+    this.#folder.close(path);
     this.#inShard = 0;
   }
+}
+
+function hashOf(file: GrowingFile): string {
+  const hash = new Sha256(), window = new Uint8Array(1 << 20);
+  for (let at = 0; at < file.length; at += window.length) {
+    const part = window.subarray(0, Math.min(window.length, file.length - at));
+    file.readAt(at, part);
+    hash.update(part);
+  }
+  return hash.hex();
 }

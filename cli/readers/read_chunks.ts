@@ -11,11 +11,13 @@ export interface ChunkOptions {
   readonly end?: number;
   /** Its `bytes` grow. Default: nobody counts. */
   readonly report?: ReadReport;
+  /** Is given the bytes, which hold until it returns. */
+  readonly onBytes?: (bytes: Uint8Array) => void;
 }
 
 /** The bytes of a file, or of standard input, in chunks that hold until the next is asked for. */
 export async function* readChunks(path: string, options: ChunkOptions = {}): AsyncGenerator<Uint8Array> {
-  const { start = 0, end = Infinity, report } = options;
+  const { start = 0, end = Infinity, report, onBytes } = options;
   using opened = path === standardInput ? undefined : await Deno.open(path);
   const file = opened ?? Deno.stdin;
   if (opened !== undefined && start > 0) await opened.seek(start, Deno.SeekMode.Start);
@@ -25,6 +27,7 @@ export async function* readChunks(path: string, options: ChunkOptions = {}): Asy
     if (count === null) return;
     left -= count;
     if (report) report.bytes += count;
+    onBytes?.(buffer.subarray(0, count));
     yield buffer.subarray(0, count);
   }
 }

@@ -40,6 +40,8 @@ export async function* readDocuments(
   const before = report.documents;
   for (let file = from?.file ?? 0; file < paths.length; file++) {
     const start = file === from?.file ? from : { file, document: 0 };
+    if (start === from) report.bytes = report.bytesBefore + (from.byte ?? 0); // what was read ahead is read again
+    else report.bytesBefore = report.bytes;
     yield* readFile(paths[file], start, options, report);
     if (report.documents === before && from === undefined) {
       checkFields(paths[file], options.textField ?? "text", report);
@@ -107,7 +109,8 @@ async function* documentsOf(
     report,
   };
   const bytesBefore = report.bytes;
-  const raw = new ChunkReader(readChunks(path, { report }));
+  const onBytes = path === standardInput ? options.onStandardInput : undefined;
+  const raw = new ChunkReader(readChunks(path, { report, onBytes }));
   let content: ChunkReader | undefined;
   try {
     const compression = checkCompression(path, await raw.peek(4));

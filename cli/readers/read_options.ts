@@ -43,6 +43,8 @@ export interface ReadOptions {
    * file is mostly half a download, and the half that is missing would be missed later; "skip" counts it.
    */
   readonly damagedFiles?: "stop" | "skip";
+  /** Is given the bytes of standard input as they come, since nobody can read them again. */
+  readonly onStandardInput?: (bytes: Uint8Array) => void;
   /** Where to begin. Default: at the first document. */
   readonly from?: Position;
   /** What is counted on. Default: a report of its own, which nobody sees. */

@@ -38,8 +38,8 @@ export async function* readParquet(options: FileOptions): AsyncGenerator<PlacedD
       checkCodec(options.path, codec);
       const start = Number(dictionary_page_offset || data_page_offset);
       yield* readColumnChunk({ start, end: start + Number(size) }, { row, rows }, { codec, optional }, options);
-      for (const { meta_data: meta } of group.columns) options.report.bytes += Number(meta?.total_compressed_size ?? 0);
     }
+    for (const { meta_data: meta } of group.columns) options.report.bytes += Number(meta?.total_compressed_size ?? 0);
     row += rows;
   }
 }

@@ -18,6 +18,8 @@ export interface ReadReport {
   files: number;
   /** Bytes that were read, as they are on the disk. */
   bytes: number;
+  /** How many of these are of files before the one that is being read. */
+  bytesBefore: number;
   /** Documents that were given out. */
   documents: number;
   /** How often something was left out, and the first few places with what was wrong there. */
@@ -28,7 +30,7 @@ const maxExamples = 5;
 
 /** A report of nothing yet. */
 export function emptyReadReport(): ReadReport {
-  return { files: 0, bytes: 0, documents: 0, skipped: {} };
+  return { files: 0, bytes: 0, bytesBefore: 0, documents: 0, skipped: {} };
 }
 
 /** Counts something that was left out, or `count` of them, and remembers the place if it is one of the first. */

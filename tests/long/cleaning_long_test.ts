@@ -4,7 +4,8 @@ import { ExactDuplicates } from "../../train/cleaning/exact_duplicates.ts";
 import { NearDuplicates } from "../../train/cleaning/near_duplicates.ts";
 import { parsePipeline } from "../../train/cleaning/pipeline.ts";
 import { documentStages } from "../../train/cleaning/stages.ts";
-import { cleanAll } from "../../train/cleaning/worker_pool.ts";
+import { WorkFolder } from "../../train/work_folder.ts";
+import { cleanAll } from "../_clean_all.ts";
 import { Draws, drawText, generateCorpus } from "../_generated_corpus.ts";
 
 const evaluation = Array.from({ length: 200 }, (_, i) => drawText(new Draws(10_000 + i), 100));
@@ -43,7 +44,8 @@ Deno.test("all stages together: megabytes per second by workers", async () => {
 
 Deno.test("a million documents: duplicates in bounded memory", async () => {
   const documents = 1_000_000, size = { bands: 20, rows: 8 }, folder = await Deno.makeTempDir();
-  using near = new NearDuplicates(folder, { ...size, similarity: 0.72, memory: 2 ** 24 }); // two passes per band
+  using work = await WorkFolder.open(folder, "");
+  const near = new NearDuplicates(work, { ...size, similarity: 0.72, memory: 2 ** 24 }); // two passes per band
   const exact = new ExactDuplicates(), hash = new Uint32Array(4);
   const bands = new Uint32Array(40), sketch = new Uint8Array(160), draws = new Draws(3);
   const words = new Uint32Array(44);

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { generateCorpus } from "../_generated_corpus.ts";
+import { findDirectory } from "../../train/atomic_directory.ts";
 import { runTask, startTask } from "../_program.ts";
 
 async function contents(folder: string): Promise<Record<string, string>> {
@@ -21,22 +22,30 @@ Deno.test("data prepare that is killed at any moment and started again writes th
       `${folder}/clean.yaml`,
       "pipeline: [unicode, html, redact, exact_duplicates, near_duplicates]\n",
     );
-    const prepare = (out: string) => ["prepare", "a.jsonl", `--out_dir=${out}`, "--pipeline=clean.yaml"];
+    const prepare = (out: string) => [
+      ...["prepare", "a.jsonl", `--out_dir=${out}`, "--pipeline=clean.yaml", "--save_interval=0"],
+    ];
     const began = performance.now();
     assertEquals((await runTask("data", prepare("whole"), folder)).code, 0);
     const took = performance.now() - began, expected = await contents(`${folder}/whole`);
+    let goneOn = 0;
     for (let i = 1; i <= 12; i++) {
       const child = await startTask("data", prepare("killed"), folder);
       const timer = setTimeout(() => child.kill("SIGKILL"), took * i / 12);
       const { success } = await child.output();
       clearTimeout(timer);
       if (!success && i % 3 > 0) continue; // sometimes several kills in a row
-      if (!success) assertEquals((await runTask("data", prepare("killed"), folder)).code, 0);
+      if (!success && await findDirectory(`${folder}/killed`) === undefined) { // unless it was done when it was killed
+        const { code, stdout } = await runTask("data", prepare("killed"), folder);
+        assertEquals(code, 0);
+        if (/^Going on with what killed\.work keeps$/m.test(stdout)) goneOn++;
+      }
       assertEquals(await contents(`${folder}/killed`), expected);
       const left = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
       assertEquals(left, ["a.jsonl", "clean.yaml", "killed", "whole"]);
       await Deno.remove(`${folder}/killed`, { recursive: true });
     }
+    assertEquals(goneOn >= 2, true, `${goneOn} went on`);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

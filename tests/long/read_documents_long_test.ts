@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { inFolder } from "../_program.ts";
 
 const MiB = 1 << 20;
 
@@ -28,15 +29,6 @@ async function readInChild(paths: string[], options: object): Promise<{
   const printed = new TextDecoder().decode(stdout);
   if (printed === "") throw new Error(new TextDecoder().decode(stderr));
   return JSON.parse(printed);
-}
-
-async function inFolder(body: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await body(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
 }
 
 /** Appends these bytes that many times. */

@@ -1,4 +1,4 @@
-import type { Document } from "./document.ts";
+import type { Document, DocumentBatch } from "./document.ts";
 import { MinHash, type MinHashOptions } from "./minhash.ts";
 import { Cleaner, type Stage } from "./pipeline.ts";
 import type { StageStatistics } from "./statistics.ts";
@@ -20,6 +20,12 @@ export interface CleanedBatch {
   readonly sketches: Uint8Array<ArrayBuffer>;
   /** What each document stage did to the batch. */
   readonly statistics: StageStatistics[];
+}
+
+/** The work of a thread that cleans, made from the stages of `parsePipeline`. */
+export function prepareCleaner(stages: readonly Stage[]): (batch: Pick<DocumentBatch, "documents">) => CleanedBatch {
+  const cleaner = new BatchCleaner(stages);
+  return ({ documents }) => cleaner.clean(documents);
 }
 
 /** Cleans batches of documents, with hashes and signatures for the stages over the corpus. */

@@ -1,4 +1,7 @@
-import type { Document } from "./document.ts";
+import { inWorkers } from "../worker_pool.ts";
+import { type GrowingFile, WorkFolder } from "../work_folder.ts";
+import { type CleanedBatch, prepareCleaner } from "./clean_batch.ts";
+import { type Document, type DocumentSource, inBatches } from "./document.ts";
 import { ExactDuplicates } from "./exact_duplicates.ts";
 import { NearDuplicates, type NearDuplicatesOptions } from "./near_duplicates.ts";
 import type { Stage } from "./pipeline.ts";
@@ -12,25 +15,21 @@ import {
   utf8Length,
 } from "./statistics.ts";
 import { hashWords } from "./text_hash.ts";
-import { cleanAll } from "./worker_pool.ts";
 
 /** How a corpus is cleaned. */
 export interface CleanCorpusOptions {
-  /** An empty folder for what does not fit memory: survivors, signatures. It stays to whoever made it. */
+  /** An empty folder for what does not fit memory: survivors, hashes, signatures. It stays to whoever made it. */
   readonly folder: string;
   /** Web Workers. Default: one for each core. */
   readonly workers?: number;
-  /** Receives what each stage did, one after the other in the order of the pipeline. */
+  /** Receives at the end what each stage did, one after the other in the order of the pipeline. */
   readonly statistics?: StageStatistics[];
 }
 
-const batchCharacters = 1 << 18;
-
 /**
  * Sends documents through a whole pipeline: the stages of each document in Web Workers, then the stages over the corpus.
- * What comes out, and in which order, depends on the documents and the stages alone.
- *
- * With `near_duplicates` nothing comes out before everything has come in: survivors wait in a file.
+ * What comes out, and in which order, depends on the documents and the stages alone. Nothing comes out before everything
+ * has come in: survivors wait in a file.
  *
  * @throws {WeftError} when the folder cannot be written.
  *
@@ -54,67 +53,128 @@ export async function* cleanCorpus(
   options: CleanCorpusOptions,
 ): AsyncGenerator<Document, void, undefined> {
   const { folder, workers, statistics = [] } = options;
-  const survivors = distinct(documents, stages, workers, statistics);
-  const size = stages.find(({ stage }) => stage === "near_duplicates")?.options as NearDuplicatesOptions | undefined;
-  if (size === undefined) {
-    for await (const { document } of survivors) yield document;
-    return;
-  }
-  await Deno.mkdir(`${folder}/signatures`);
-  using near = new NearDuplicates(`${folder}/signatures`, size);
-  using log = new RecordLog(`${folder}/survivors`);
-  for await (const { document, sign } of survivors) {
-    sign(near);
-    log.add(JSON.stringify([document.source, document.text]));
-  }
-  const first = near.finish(), counted = emptyStatistics("near_duplicates");
-  statistics.push(counted);
-  let number = 0;
-  for (const record of log.read()) {
-    const [source, text] = JSON.parse(record) as [string, string];
-    const document = { source, text };
-    if (count(counted, document, first[number] !== number, "near duplicate")) yield document;
-    number++;
-  }
+  using work = await WorkFolder.open(folder, "");
+  const survivors = new Survivors(work, stages);
+  await survivors.takeIn(() => documents, { workers });
+  for (const { text, source } of survivors.read()) yield { text, source };
+  statistics.push(...survivors.statistics);
 }
 
-interface Survivor {
-  readonly document: Document;
-  /** Hands the document's signature over. */
-  readonly sign: (near: NearDuplicates) => void;
+/** How far cleaning has come; plain data. */
+export interface CleaningState {
+  /** What the stages up to exact duplicates have done. */
+  readonly statistics: readonly StageStatistics[];
+  /** Mark of the last document that was taken in; at the end, as it is after the end. */
+  readonly mark?: unknown;
+  /** Whether it was the last of all. */
+  readonly isDone?: boolean;
 }
 
-/** What the stages of each document, and with its stage the search for exact duplicates, leave. */
-async function* distinct(
-  documents: AsyncIterable<Document>,
-  stages: readonly Stage[],
-  workers: number | undefined,
-  statistics: StageStatistics[],
-): AsyncGenerator<Survivor, void, undefined> {
-  const exact = stages.some(({ stage }) => stage === "exact_duplicates") ? new ExactDuplicates() : undefined;
-  const counted = emptyStatistics("exact_duplicates"), sources: string[][] = [];
-  const batches = (async function* () {
-    for await (const batch of inBatches(documents)) {
-      sources.push(batch.map(({ source }) => source));
-      yield batch;
+/** A place among survivors: plain data, from which reading goes on. */
+export interface SurvivorPlace {
+  /** How many came before. */
+  readonly number: number;
+  /** Where the next one is in the file. */
+  readonly at: number;
+  /** What the stage near_duplicates has done until there, where there is one. */
+  readonly near?: StageStatistics;
+}
+
+/** The cleaned documents of a corpus, in the files of a folder. */
+export class Survivors {
+  /** What the stages did, one after the other; that of near_duplicates as far as was read last. */
+  readonly statistics: StageStatistics[];
+  readonly #stages: readonly Stage[];
+  readonly #state: CleaningState | undefined;
+  readonly #log: RecordLog;
+  readonly #exact: ExactDuplicates | undefined;
+  readonly #hashes: GrowingFile;
+  readonly #near: NearDuplicates | undefined;
+  #clusters: Uint32Array | undefined;
+
+  /** Goes on with the files of the folder, which are as they were in that state. */
+  constructor(
+    folder: { file(name: string): GrowingFile },
+    stages: readonly Stage[],
+    state?: CleaningState,
+  ) {
+    const options = (name: string) => stages.find(({ stage }) => stage === name)?.options;
+    const near = options("near_duplicates") as NearDuplicatesOptions | undefined;
+    this.#stages = stages;
+    this.#state = state;
+    this.statistics = structuredClone([...state?.statistics ?? []]);
+    this.#log = new RecordLog(folder.file("survivors"));
+    this.#hashes = folder.file("hashes");
+    this.#exact = options("exact_duplicates") && new ExactDuplicates();
+    this.#near = near && new NearDuplicates(folder, near);
+  }
+
+  /**
+   * Takes documents in, after those that were, through all stages but near_duplicates. `onBatch` is called with how far it
+   * has come whenever the files are in that state.
+   */
+  async takeIn(
+    documents: DocumentSource,
+    options: { readonly workers?: number; readonly onBatch?: (state: CleaningState) => void } = {},
+  ): Promise<CleaningState> {
+    if (this.#state?.isDone) return this.#state;
+    this.#readHashes();
+    const { workers, onBatch } = options, from = this.#state?.mark;
+    let last: Document | undefined;
+    const watched = (async function* () {
+      for await (const document of documents(from)) yield last = document;
+    })();
+    const work = { url: new URL("./clean_worker.ts", import.meta.url), prepare: prepareCleaner, setup: this.#stages };
+    const counted = this.#exact && (this.statistics.pop() ?? emptyStatistics("exact_duplicates"));
+    const statistics = () => counted === undefined ? this.statistics : [...this.statistics, counted];
+    for await (const { input, output } of inWorkers(inBatches(watched), { ...work, workers })) {
+      if (this.statistics.length === 0) this.statistics.push(...output.statistics);
+      else addStatistics(this.statistics, output.statistics);
+      this.#add(output, input.documents, counted);
+      if (input.mark !== undefined) onBatch?.({ statistics: statistics(), mark: input.mark });
     }
-  })();
-  for await (const batch of cleanAll(batches, stages, { workers })) {
-    const from = sources.shift()!, { texts, indices, hashes, signed, bands, sketches } = batch;
-    if (statistics.length === 0) statistics.push(...batch.statistics);
-    else addStatistics(statistics, batch.statistics);
+    if (counted !== undefined) this.statistics.push(counted);
+    return { statistics: this.statistics, mark: last?.mark?.() ?? from, isDone: true };
+  }
+
+  /** The survivors, from the first or from a place on. What near_duplicates drops is not among them. */
+  *read(from?: SurvivorPlace): Generator<Document & { readonly mark: () => SurvivorPlace }, void, undefined> {
+    const near = this.#near && (structuredClone(from?.near) ?? emptyStatistics("near_duplicates"));
+    const others = this.statistics.filter(({ stage }) => stage !== "near_duplicates");
+    this.statistics.splice(0, Infinity, ...others, ...near ? [near] : []);
+    const clusters = this.#near && (this.#clusters ??= this.#near.finish());
+    let number = from?.number ?? 0;
+    for (const { text: record, next } of this.#log.read(from?.at)) {
+      const [source, text] = JSON.parse(record) as [string, string], document = { source, text };
+      const isKept = !near || count(near, document, clusters![number] !== number, "near duplicate");
+      const after = ++number;
+      if (isKept) yield { ...document, mark: () => ({ number: after, at: next, near: structuredClone(near) }) };
+    }
+  }
+
+  #add(batch: CleanedBatch, documents: readonly Document[], counted: StageStatistics | undefined): void {
+    const { texts, indices, hashes, signed, bands, sketches } = batch;
     const bandsEach = bands.length / texts.length, sketchEach = sketches.length / texts.length;
     for (const [n, text] of texts.entries()) {
-      const document = { text, source: from[indices[n]] };
-      if (exact !== undefined && !count(counted, document, !exact.add(hashes, n * hashWords), "exact duplicate")) {
-        continue;
+      const { source } = documents[indices[n]], at = n * hashWords;
+      if (this.#exact !== undefined) {
+        if (!count(counted!, { text, source }, !this.#exact.add(hashes, at), "exact duplicate")) continue;
+        this.#hashes.append(new Uint8Array(hashes.buffer, hashes.byteOffset + 4 * at, 4 * hashWords));
       }
-      const sign = (near: NearDuplicates) =>
-        signed[n] === 1 ? near.add(bands, n * bandsEach, sketches, n * sketchEach) : near.addUnsigned();
-      yield { document, sign };
+      if (signed[n] === 1) this.#near?.add(bands, n * bandsEach, sketches, n * sketchEach);
+      else this.#near?.addUnsigned();
+      this.#log.add(JSON.stringify([source, text]));
     }
   }
-  if (exact !== undefined) statistics.push(counted);
+
+  #readHashes(): void {
+    const words = new Uint32Array(hashWords << 12), bytes = words.byteLength, end = this.#hashes.length;
+    for (let at = 0; at < end; at += bytes) {
+      const length = Math.min(bytes, end - at);
+      this.#hashes.readAt(at, new Uint8Array(words.buffer, 0, length));
+      for (let i = 0; i < length / 4; i += hashWords) this.#exact?.add(words, i);
+    }
+  }
 }
 
 /** Counts a document as kept, or as dropped for that reason; says whether it is kept. */
@@ -123,18 +183,4 @@ function count(statistics: StageStatistics, document: Document, drops: boolean, 
   if (drops) countDropped(statistics, document, bytes, reason);
   else countKept(statistics, document, bytes, document.text);
   return !drops;
-}
-
-/** Documents in batches of about as many characters: a message to a worker for each would cost more than cleaning. */
-async function* inBatches(documents: AsyncIterable<Document>): AsyncGenerator<Document[]> {
-  let batch: Document[] = [], characters = 0;
-  for await (const { text, source } of documents) {
-    batch.push({ text, source }); // and nothing else that a reader has put there
-    characters += text.length + 100;
-    if (characters < batchCharacters) continue;
-    yield batch;
-    batch = [];
-    characters = 0;
-  }
-  if (batch.length > 0) yield batch;
 }

@@ -1,5 +1,4 @@
-import { WeftError } from "../../engine/weft_error.ts";
-import { fillSync, writeAllSync } from "../files.ts";
+import type { GrowingFile } from "../work_folder.ts";
 import { sketchSimilarity } from "./minhash.ts";
 import { UnionFind } from "./union_find.ts";
 
@@ -16,7 +15,7 @@ export interface NearDuplicatesOptions {
 }
 
 const wordsPerRecord = 3; // a band's hash in two halves, and the document's number
-const slotBytes = 4 * wordsPerRecord, fill = 0.6;
+const recordBytes = 4 * wordsPerRecord, fill = 0.6, recordsRead = 1 << 14;
 const mostCompared = 8; // documents with the same band hash and different texts, before one is let pass
 
 /**
@@ -31,9 +30,11 @@ const mostCompared = 8; // documents with the same band hash and different texts
  * import { MinHash } from "./minhash.ts";
  * import { NearDuplicates } from "./near_duplicates.ts";
  * import { WordScanner } from "./word_scanner.ts";
+ * import { WorkFolder } from "../work_folder.ts";
  * const size = { bands: 20, rows: 8 }, minHash = new MinHash({ ...size, words: 3 }), scanner = new WordScanner();
  * const folder = await Deno.makeTempDir();
- * using duplicates = new NearDuplicates(folder, { ...size, similarity: 0.72 });
+ * using work = await WorkFolder.open(folder, "example");
+ * const duplicates = new NearDuplicates(work, { ...size, similarity: 0.72 });
  * const bands = new Uint32Array(40), sketch = new Uint8Array(160);
  * for (const text of ["The cat sat on the mat.", "A dog lay under a tree.", "the cat sat on the mat"]) {
  *   if (minHash.sign(scanner.scan(text), bands, 0, sketch, 0)) duplicates.add(bands, 0, sketch, 0);
@@ -43,26 +44,31 @@ const mostCompared = 8; // documents with the same band hash and different texts
  * await Deno.remove(folder, { recursive: true });
  * ```
  */
-export class NearDuplicates implements Disposable {
+export class NearDuplicates {
   readonly #options: Required<NearDuplicatesOptions>;
-  readonly #bands: RecordFile[];
-  readonly #sketches: RecordFile;
+  readonly #bands: readonly GrowingFile[];
+  readonly #sketches: GrowingFile;
   readonly #sketchLength: number;
-  #documents = 0;
+  readonly #record = new Uint32Array(wordsPerRecord);
+  readonly #recordBytes = new Uint8Array(this.#record.buffer);
+  readonly #compared: readonly Uint8Array<ArrayBuffer>[];
+  #documents: number;
 
   /**
-   * Files in a folder that exists and is empty; it stays to whoever made it.
+   * Goes on with the files `band_…` and `sketches` of a folder.
    *
    * @throws {WeftError} when they cannot be written.
    */
-  constructor(folder: string, options: NearDuplicatesOptions) {
+  constructor(folder: { file(name: string): GrowingFile }, options: NearDuplicatesOptions) {
     this.#options = { memory: 2 ** 28, ...options };
     this.#bands = Array.from(
       { length: options.bands },
-      (_, band) => new RecordFile(`${folder}/band_${String(band).padStart(3, "0")}`, 4 * wordsPerRecord),
+      (_, band) => folder.file(`band_${String(band).padStart(3, "0")}`),
     );
+    this.#sketches = folder.file("sketches");
     this.#sketchLength = options.bands * options.rows;
-    this.#sketches = new RecordFile(`${folder}/sketches`, this.#sketchLength);
+    this.#compared = [new Uint8Array(this.#sketchLength), new Uint8Array(this.#sketchLength)];
+    this.#documents = this.#sketches.length / this.#sketchLength;
   }
 
   /** How many documents there are. */
@@ -73,40 +79,45 @@ export class NearDuplicates implements Disposable {
   /** Takes the signature of the next document, as `MinHash.sign` wrote it. */
   add(bands: Uint32Array, bandsAt: number, sketch: Uint8Array, sketchAt: number): void {
     for (let band = 0; band < this.#options.bands; band++) {
-      const words = this.#bands[band].nextWords();
-      words[0] = bands[bandsAt + 2 * band];
-      words[1] = bands[bandsAt + 2 * band + 1];
-      words[2] = this.#documents;
+      this.#record[0] = bands[bandsAt + 2 * band];
+      this.#record[1] = bands[bandsAt + 2 * band + 1];
+      this.#record[2] = this.#documents;
+      this.#bands[band].append(this.#recordBytes);
     }
-    this.#sketches.next().set(sketch.subarray(sketchAt, sketchAt + this.#sketchLength));
+    this.#sketches.append(sketch.subarray(sketchAt, sketchAt + this.#sketchLength));
     this.#documents++;
   }
 
   /** Counts a document without a signature, which is like no other. */
   addUnsigned(): void {
-    this.#sketches.next().fill(0);
+    this.#sketches.append(this.#compared[0].fill(0));
     this.#documents++;
   }
 
   /** For each document the first one of its cluster: its own number where it is to be kept. */
   finish(): Uint32Array<ArrayBuffer> {
     const clusters = new UnionFind(this.#documents);
-    this.#sketches.flush();
     for (const band of this.#bands) this.#join(band, clusters);
     return clusters.roots();
   }
 
-  #join(band: RecordFile, clusters: UnionFind): void {
-    const passes = Math.max(1, Math.ceil(band.records * slotBytes / fill / this.#options.memory));
+  #join(band: GrowingFile, clusters: UnionFind): void {
+    const records = band.length / recordBytes;
+    const passes = Math.max(1, Math.ceil(records * recordBytes / fill / this.#options.memory));
     // shares of hash space are not exactly equal: a little more room, and a little for few documents
-    const capacity = Math.ceil(band.records / passes / fill * 1.05) + 64;
+    const capacity = Math.ceil(records / passes / fill * 1.05) + 64;
     const table = new Uint32Array(capacity * wordsPerRecord);
     for (let pass = 0; pass < passes; pass++) {
       if (pass > 0) table.fill(0);
-      band.read((low, high, document) => {
-        if (Math.floor(high / 2 ** 32 * passes) !== pass) return;
-        this.#put(table, capacity, low, high, document, clusters);
-      });
+      for (let from = 0; from < records; from += recordsRead) {
+        const words = new Uint32Array(Math.min(recordsRead, records - from) * wordsPerRecord);
+        band.readAt(from * recordBytes, new Uint8Array(words.buffer));
+        for (let i = 0; i < words.length; i += wordsPerRecord) {
+          const low = words[i], high = words[i + 1];
+          if (Math.floor(high / 2 ** 32 * passes) !== pass) continue;
+          this.#put(table, capacity, low, high, words[i + 2], clusters);
+        }
+      }
     }
   }
 
@@ -134,95 +145,9 @@ export class NearDuplicates implements Disposable {
   #alike(a: number, b: number): boolean {
     const { similarity } = this.#options, length = this.#sketchLength;
     if (similarity === 0) return true;
-    return sketchSimilarity(this.#sketches.at(a, 0), 0, this.#sketches.at(b, 1), 0, length) >= similarity;
-  }
-
-  /** Closes the files. */
-  [Symbol.dispose](): void {
-    for (const band of this.#bands) band.close();
-    this.#sketches.close();
-  }
-}
-
-/** A file of records of one size, written from the front through a buffer and then read. */
-class RecordFile {
-  readonly #path: string;
-  readonly #file: Deno.FsFile;
-  readonly #size: number;
-  readonly #buffer: Uint8Array<ArrayBuffer>;
-  readonly #words: Uint32Array<ArrayBuffer>;
-  readonly #found: [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>];
-  #used = 0;
-  #records = 0;
-
-  constructor(path: string, size: number) {
-    this.#path = path;
-    this.#size = size;
-    this.#buffer = new Uint8Array(Math.ceil(2 ** 16 / size) * size + 3 & ~3);
-    this.#words = new Uint32Array(this.#buffer.buffer);
-    this.#found = [new Uint8Array(size), new Uint8Array(size)];
-    this.#file = this.#try(() => Deno.openSync(path, { read: true, write: true, create: true, truncate: true }));
-  }
-
-  get records(): number {
-    return this.#records;
-  }
-
-  /** The bytes of a new record. */
-  next(): Uint8Array {
-    if (this.#used + this.#size > this.#buffer.length) this.flush();
-    const start = this.#used;
-    this.#used += this.#size;
-    this.#records++;
-    return this.#buffer.subarray(start, this.#used);
-  }
-
-  /** The 32-bit words of a new record. */
-  nextWords(): Uint32Array {
-    const { byteOffset, byteLength } = this.next();
-    return this.#words.subarray(byteOffset / 4, (byteOffset + byteLength) / 4);
-  }
-
-  flush(): void {
-    this.#try(() => writeAllSync(this.#file, this.#buffer.subarray(0, this.#used)));
-    this.#used = 0;
-  }
-
-  /** Calls with the three words of each record, from the front. */
-  read(take: (first: number, second: number, third: number) => void): void {
-    this.flush();
-    this.#file.seekSync(0, Deno.SeekMode.Start);
-    const length = this.#buffer.length - this.#buffer.length % this.#size;
-    for (let left = this.#records * this.#size; left > 0;) {
-      const part = this.#buffer.subarray(0, Math.min(length, left));
-      this.#fill(part);
-      for (let i = 0; i < part.length / 4; i += wordsPerRecord) {
-        take(this.#words[i], this.#words[i + 1], this.#words[i + 2]);
-      }
-      left -= part.length;
-    }
-  }
-
-  /** The bytes of a record, in one of two places. */
-  at(record: number, place: 0 | 1): Uint8Array {
-    this.#file.seekSync(record * this.#size, Deno.SeekMode.Start);
-    this.#fill(this.#found[place]);
-    return this.#found[place];
-  }
-
-  #fill(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#try(() => fillSync(this.#file, bytes));
-  }
-
-  #try<T>(act: () => T): T {
-    try {
-      return act();
-    } catch (error) {
-      throw new WeftError(`${this.#path} cannot be used for near duplicates: ${(error as Error).message}`);
-    }
-  }
-
-  close(): void {
-    this.#file.close();
+    const [one, other] = this.#compared;
+    this.#sketches.readAt(a * length, one);
+    this.#sketches.readAt(b * length, other);
+    return sketchSimilarity(one, 0, other, 0, length) >= similarity;
   }
 }

@@ -1,68 +1,43 @@
-import { WeftError } from "../../engine/weft_error.ts";
-import { fillSync, writeAllSync } from "../files.ts";
+import type { GrowingFile } from "../work_folder.ts";
 
 const encoder = new TextEncoder(), decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const windowBytes = 1 << 20;
 
-/** Texts in a file, each after its length in 4 bytes: written once from the front, then read in that order. */
-export class RecordLog implements Disposable {
-  readonly #path: string;
-  readonly #file: Deno.FsFile;
-  #buffer = new Uint8Array(1 << 20);
-  #used = 0;
+/** Texts in a file, each after its length in 4 bytes: added at the end, read in their order from any of them on. */
+export class RecordLog {
+  readonly #file: GrowingFile;
+  readonly #length = new Uint8Array(4);
 
-  /**
-   * A new file.
-   *
-   * @throws {WeftError} when it cannot be written.
-   */
-  constructor(path: string) {
-    this.#path = path;
-    this.#file = this.#try(() => Deno.openSync(path, { read: true, write: true, createNew: true }));
+  /** Goes on with a file. */
+  constructor(file: GrowingFile) {
+    this.#file = file;
   }
 
   /** Adds a text. */
   add(text: string): void {
     const bytes = encoder.encode(text);
-    if (this.#used + 4 + bytes.length > this.#buffer.length) this.#flush();
-    if (4 + bytes.length > this.#buffer.length) this.#buffer = new Uint8Array(2 * bytes.length + 4);
-    new DataView(this.#buffer.buffer).setUint32(this.#used, bytes.length, true);
-    this.#buffer.set(bytes, this.#used + 4);
-    this.#used += 4 + bytes.length;
+    new DataView(this.#length.buffer).setUint32(0, bytes.length, true);
+    this.#file.append(this.#length);
+    this.#file.append(bytes);
   }
 
-  /** All texts, in their order. */
-  *read(): Generator<string, void, undefined> {
-    this.#flush();
-    this.#file.seekSync(0, Deno.SeekMode.Start);
-    const length = new Uint8Array(4);
-    for (let left = this.#file.statSync().size; left > 0;) {
-      this.#fill(length);
-      const bytes = new Uint8Array(new DataView(length.buffer).getUint32(0, true));
-      this.#fill(bytes);
-      left -= 4 + bytes.length;
-      yield decoder.decode(bytes);
-    }
-  }
-
-  /** Closes the file. */
-  [Symbol.dispose](): void {
-    this.#file.close();
-  }
-
-  #flush(): void {
-    this.#try(() => writeAllSync(this.#file, this.#buffer.subarray(0, this.#used)));
-    this.#used = 0;
-  }
-
-  #fill(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#try(() => fillSync(this.#file, bytes));
-  }
-
-  #try<T>(act: () => T): T {
-    try {
-      return act();
-    } catch (error) {
-      throw new WeftError(`${this.#path} cannot be used for cleaning: ${(error as Error).message}`);
+  /** The texts from a place on, each with the place after it, where reading can go on. Default: all. */
+  *read(from = 0): Generator<{ readonly text: string; readonly next: number }, void, undefined> {
+    const end = this.#file.length;
+    let window = new Uint8Array(0), start = from; // the window holds what is at `start` of the file
+    const take = (at: number, length: number): Uint8Array => {
+      if (at + length > start + window.length) {
+        window = new Uint8Array(Math.min(Math.max(length, windowBytes), end - at));
+        start = at;
+        this.#file.readAt(at, window);
+      }
+      return window.subarray(at - start, at - start + length);
+    };
+    for (let at = from; at < end;) {
+      const header = take(at, 4), length = new DataView(header.buffer, header.byteOffset, 4).getUint32(0, true);
+      const text = decoder.decode(take(at + 4, length));
+      at += 4 + length;
+      yield { text, next: at };
     }
   }
 }

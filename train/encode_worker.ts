@@ -1,0 +1,4 @@
+import { prepareEncoder } from "./encode_batch.ts";
+import { serve } from "./worker_pool.ts";
+
+serve(prepareEncoder);
