@@ -146,27 +146,34 @@ for (
     }));
 }
 
-Deno.test("work that stops while it encodes what was cleaned does not clean again", () =>
+Deno.test("work that stops after any batch, of cleaning or of encoding, goes on and does nothing twice", () =>
   inFolder(async (dir) => {
-    const options = { tokenizer: bpe, pipeline: cleaning, identity: "corpus", saveInterval: 0 };
-    await prepareData(`${dir}/whole`, stopping(Infinity), { ...options, workers: 0 });
-    const phases: string[] = [];
-    const stopsIn = async (phase: string) => {
-      await assertRejects(
-        () =>
-          prepareData(`${dir}/stopped`, stopping(Infinity), {
-            ...options,
-            onProgress: (progress) => {
-              if (progress.phase === phase && progress.tokens > 200_000) throw new Error("stopped");
-            },
-          }),
-        Error,
-        "stopped",
-      );
+    const prepare = (folder: string, stop: number) => {
+      const phases: string[] = [], reads: number[] = [];
+      const work = prepareData(`${dir}/${folder}`, stopping(Infinity, reads), {
+        tokenizer: bpe,
+        pipeline: cleaning,
+        identity: "corpus",
+        saveInterval: 0,
+        workers: 1,
+        files: (statistics) => ({ "statistics.json": JSON.stringify(statistics) }),
+        onProgress: ({ phase }) => {
+          if (phases.push(phase) === stop) throw new Error("stopped");
+        },
+      });
+      return { work, phases, reads };
     };
-    await stopsIn("encoding");
-    const reads: number[] = [], onProgress = ({ phase }: { phase: string }) => void phases.push(phase);
-    await prepareData(`${dir}/stopped`, stopping(0, reads), { ...options, onProgress });
-    assertEquals([reads.length, new Set(phases)], [0, new Set(["going on", "encoding"])]);
-    assertEquals(await contents(`${dir}/stopped`), await contents(`${dir}/whole`));
+    const whole = prepare("whole", Infinity);
+    await whole.work;
+    const expected = await contents(`${dir}/whole`), cleanings = whole.phases.indexOf("encoding");
+    assertEquals([cleanings > 8, whole.phases.length > cleanings + 8], [true, true]);
+    for (const stop of [1, cleanings - 1, cleanings, cleanings + 1, cleanings + 5, whole.phases.length]) {
+      await assertRejects(() => prepare("stopped", stop).work, Error, "stopped");
+      const { work, phases, reads } = prepare("stopped", Infinity);
+      await work;
+      assertEquals(await contents(`${dir}/stopped`), expected, `after batch ${stop}`);
+      assertEquals(phases[0], "going on");
+      if (stop > cleanings + 1) assertEquals([reads.length, new Set(phases).has("cleaning")], [0, false]);
+      await Deno.remove(`${dir}/stopped`, { recursive: true });
+    }
   }));
