@@ -2,7 +2,6 @@ import { WeftError } from "../engine/weft_error.ts";
 import { findDirectory } from "../train/atomic_directory.ts";
 import type { Document } from "../train/cleaning/document.ts";
 import { corpusStages } from "../train/cleaning/corpus_stages.ts";
-import { parsePipeline, type Stage } from "../train/cleaning/pipeline.ts";
 import { cleaningReport } from "../train/cleaning/report.ts";
 import { documentStages } from "../train/cleaning/stages.ts";
 import type { StageStatistics } from "../train/cleaning/statistics.ts";
@@ -13,12 +12,12 @@ import { hashFile, Sha256 } from "../train/sha256.ts";
 import { loadAnyTokenizer } from "./any_tokenizer.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { formatCount, formatDuration } from "./format.ts";
+import { readPipelineFile } from "./pipeline_file.ts";
 import { Progress } from "./progress.ts";
 import { listFiles, standardInput } from "./readers/list_files.ts";
 import { readDocuments } from "./readers/read_documents.ts";
 import type { Position } from "./readers/read_options.ts";
 import { describeReadReport, emptyReadReport, type ReadReport } from "./readers/read_report.ts";
-import { readYamlConfig } from "./yaml_config.ts";
 
 const options = {
   out_dir: { type: "string", default: "", help: "folder to write: shards, tokenizer.json, meta.json" },
@@ -80,7 +79,8 @@ Inputs are files, folders and patterns of .txt, .jsonl (both also .gz and .zst) 
 
 ${describeOptions(options)}
 
-Stages of cleaning, for a file with \`pipeline:\` and a list of names, or of \`stage: NAME\` with options:
+Stages of cleaning, for a file with \`pipeline:\` and a list of names, or of \`stage: NAME\` with options, where FILE:path in
+the lists of blocklist and contamination stands for the lines or documents of a file:
 
 ${describeStages()}`;
 
@@ -97,7 +97,7 @@ export async function dataPrepare(args: string[], progress = new Progress()): Pr
   if (!values.overwrite && await findDirectory(values.out_dir) !== undefined) {
     throw new WeftError(`${values.out_dir} exists: write to another folder, or over it with --overwrite=true`);
   }
-  const stages = values.pipeline === "" ? [] : await readPipeline(values.pipeline);
+  const stages = values.pipeline === "" ? [] : await readPipelineFile(values.pipeline);
   const files = await listFiles(words);
   const tokenizer = values.tokenizer === "characters" ? "characters" : await loadAnyTokenizer(values.tokenizer);
   const report = emptyReadReport(), statistics: StageStatistics[] = [], piped = new Sha256();
@@ -190,20 +190,6 @@ async function identityOf(
 
 function separatorOf({ document_separator }: OptionValues<typeof options>): string | undefined {
   return document_separator === "" ? undefined : document_separator.replaceAll("\\n", "\n");
-}
-
-async function readPipeline(path: string): Promise<Stage[]> {
-  const { pipeline, ...others } = await readYamlConfig(path);
-  const strange = Object.keys(others)[0];
-  if (strange !== undefined) {
-    throw new WeftError(`${path}: ${strange} is not known: it holds pipeline and nothing else`);
-  }
-  try {
-    return parsePipeline(pipeline);
-  } catch (error) {
-    if (error instanceof WeftError) error.message = `${path}: ${error.message}`;
-    throw error;
-  }
 }
 
 function describeStages(): string {

@@ -120,3 +120,28 @@ Deno.test("data prepare takes standard input, and says what it was", async () =>
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("lists of a pipeline can be files, of lines or of documents", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const words = Array.from({ length: 40 }, (_, i) => `word${i}`), evaluation = words.slice(5, 20).join(" ");
+    const texts = [words.join(" "), "a Bad Thing is here", "the 30 bads", "one", "two", "three", "four"];
+    await Deno.writeTextFile(`${folder}/a.jsonl`, texts.map((text) => JSON.stringify({ text })).join("\n"));
+    await Deno.writeTextFile(`${folder}/bad.txt`, `bad thing\r\n\n${words.map((word) => `no ${word}\n`).join("")}`);
+    await Deno.writeTextFile(`${folder}/evaluation.jsonl`, JSON.stringify({ text: evaluation }));
+    const pipeline = "pipeline: [{stage: blocklist, words: FILE:bad.txt}, " +
+      "{stage: contamination, texts: [never there, FILE:evaluation.jsonl]}]\n";
+    await Deno.writeTextFile(`${folder}/clean.yaml`, pipeline);
+    const args = ["prepare", "a.jsonl", "--out_dir=d", "--pipeline=clean.yaml", "--val_fraction=0.5"];
+    const stdout = await run("data", args, folder);
+    assertMatch(stdout, /^blocklist: 6 of 7 documents stay, 0 changed\ncontamination: 5 of 6 documents stay/m);
+    const meta = JSON.parse(await Deno.readTextFile(`${folder}/d/meta.json`));
+    assertEquals(meta.pipeline[0].options.words.items, 41);
+    assertEquals(meta.pipeline[1].options.texts, ["never there", evaluation]);
+    await Deno.remove(`${folder}/bad.txt`);
+    args[2] = "--out_dir=e";
+    assertMatch(await fails(args, folder), /^error: clean\.yaml: .*bad\.txt/m);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -217,7 +217,7 @@ class Preparation {
       format,
       seed,
       val_fraction: valFraction,
-      pipeline: this.#options.pipeline ?? [],
+      pipeline: (this.#options.pipeline ?? []).map(describeStage),
       inputs: await this.#options.inputs?.() ?? [],
       parts: { train: described("train", train), val: described("val", val) },
     };
@@ -246,6 +246,19 @@ class Preparation {
   }
 }
 
+const mostListed = 20;
+
+/** A stage for `meta.json`, where a long list is told by its length and its hash. */
+function describeStage({ stage, options }: Stage): DataMeta["pipeline"][number] {
+  const described = Object.entries(options).map(([name, value]) => {
+    if (!Array.isArray(value) || value.length <= mostListed) return [name, value];
+    const hash = new Sha256();
+    hash.update(new TextEncoder().encode(JSON.stringify(value)));
+    return [name, { items: value.length, sha256: hash.hex() }];
+  });
+  return { stage, options: Object.fromEntries(described) };
+}
+
 /** The tokenizer of the characters of the texts and of what is put after each. */
 function charactersOf(survivors: Survivors, documentEnd: string): CharTokenizer {
   const characters = new Set<string>(documentEnd);
@@ -255,7 +268,6 @@ function charactersOf(survivors: Survivors, documentEnd: string): CharTokenizer 
   return CharTokenizer.fromText([...characters].join(""));
 }
 
-// deno-lint-ignore require-await
 async function* iterate<T>(items: Iterable<T>): AsyncGenerator<T> {
   yield* items;
 }

@@ -1,7 +1,6 @@
 import { WeftError } from "../engine/weft_error.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { findDirectory } from "./atomic_directory.ts";
-import type { Stage } from "./cleaning/pipeline.ts";
 import type { WrittenShard } from "./shard_writer.ts";
 import { loadTokenizer } from "./tokenizer_file.ts";
 import { TokenShards, type TokenType } from "./token_shards.ts";
@@ -20,8 +19,8 @@ export interface DataMeta {
   readonly seed: number;
   /** Share of documents to validate on. */
   readonly val_fraction: number;
-  /** The stages that cleaned the documents, with all of their options. */
-  readonly pipeline: readonly Stage[];
+  /** The stages that cleaned the documents, with all of their options; of a long list the length and the hash of its JSON. */
+  readonly pipeline: readonly { readonly stage: string; readonly options: Readonly<Record<string, unknown>> }[];
   /** What was read. */
   readonly inputs: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
   /** Counts and files of both parts. */
