@@ -124,7 +124,7 @@ export { type ModelConfigJson, modelConfigJson, modelFromConfigJson, setParamete
 
 // Data.
 export { cleanCorpus, type CleanCorpusOptions } from "./train/cleaning/clean_corpus.ts";
-export type { Document } from "./train/cleaning/document.ts";
+export type { Document, DocumentSource } from "./train/cleaning/document.ts";
 export { parsePipeline, type Stage } from "./train/cleaning/pipeline.ts";
 export { cleaningReport, type ReportOptions } from "./train/cleaning/report.ts";
 export type { Example, StageStatistics } from "./train/cleaning/statistics.ts";
