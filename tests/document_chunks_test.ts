@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
-import { Batches, randomU32, ShardWriter, TokenShards } from "../mod.ts";
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { Batches, Gpt, randomU32, Scope, ShardWriter, tensor, TokenShards } from "../mod.ts";
+import { gpuTest } from "./_check_op.ts";
 
 const T = 4, end = 0, notCounted = -100;
 
@@ -23,18 +24,18 @@ interface Row {
   readonly counted: number;
 }
 
-/** Takes rows apart, and checks that each is of one document, and filled up as it should be. */
-function rowsOf({ x, y }: { x: Int32Array; y: Int32Array }): Row[] {
+/** Takes rows apart, and checks that each ends where its document does, with `last`, and is filled up as it should be. */
+function rowsOf({ x, y }: { x: Int32Array; y: Int32Array }, last = end): Row[] {
   const rows: Row[] = [];
   for (let from = 0; from < x.length; from += T) {
     const inputs = [...x.subarray(from, from + T)], targets = [...y.subarray(from, from + T)];
     const counted = targets.includes(notCounted) ? targets.indexOf(notCounted) : T;
     assertEquals(counted > 0, true);
     assertEquals(targets.slice(counted), Array(T - counted).fill(notCounted));
-    assertEquals(inputs.slice(counted), Array(T - counted).fill(end));
+    if (counted < T) assertEquals(inputs.slice(counted), [targets[counted - 1], ...Array(T - counted - 1).fill(end)]);
     assertEquals(targets.slice(0, counted - 1), inputs.slice(1, counted));
     assertEquals(inputs.slice(1, counted).includes(end), false, "a row goes on in the next document");
-    if (counted < T) assertEquals(targets[counted - 1], end);
+    if (counted < T) assertEquals(targets[counted - 1], last);
     const start = inputs[0] !== end ? inputs[0] - 1 : targets[0] !== end ? targets[0] - 2 : undefined;
     for (let i = 1; start !== undefined && i < counted; i++) assertEquals(inputs[i], start + i + 1);
     rows.push({ start, counted });
@@ -142,4 +143,37 @@ Deno.test("random lengths: rows never go from one document into the next", () =>
       for (let i = 0; i < 40; i++) rowsOf(batches.at(i));
     }
   }
+});
+
+Deno.test("tokens without an end of text are one document", () => {
+  const ids = Int32Array.from({ length: 200 }, (_, i) => i + 1);
+  const rows = rowsOf(new Batches(ids, { ...options, batchSize: 2000 }).at(0), 200), starts = new Set<number>();
+  for (const { start, counted } of rows) {
+    starts.add(start!);
+    assertEquals(counted, Math.min(T, 199 - start!));
+  }
+  const grid = Array.from({ length: 16 }, (_, i) => i * T),
+    anywhere = Array.from({ length: 199 - reach }, (_, i) => reach + i);
+  assertEquals([...starts].sort((a, b) => a - b), [...grid, ...anywhere]);
+});
+
+gpuTest("a GPT's loss is the mean over what is counted, whatever fills a row up", async (gpu) => {
+  const model = new Gpt(gpu, { n_layer: 1, n_head: 2, n_embd: 16, block_size: T, vocab_size: 30 }, { seed: 1 });
+  model.training = false;
+  const { x, y } = new Batches(corpus([3, 7, 5, 2, 1]), { ...options, batchSize: 8 }).at(0);
+  using _ = new Scope(gpu);
+  const loss = async (inputs: Int32Array<ArrayBuffer>) =>
+    await model.loss(tensor(gpu, inputs, [8, T]), tensor(gpu, y, [8, T])).item();
+  const logits = await model.forward(tensor(gpu, x, [8, T])).read();
+  let sum = 0, count = 0;
+  for (const [i, target] of y.entries()) {
+    if (target === notCounted) continue;
+    const row = logits.subarray(30 * i, 30 * (i + 1));
+    sum += Math.log(row.reduce((total, logit) => total + Math.exp(logit), 0)) - row[target];
+    count++;
+  }
+  assertEquals(count < y.length, true);
+  assertAlmostEquals(await loss(x), sum / count, 1e-5);
+  const others = x.map((id, i) => y[i] === notCounted ? 29 : id);
+  assertEquals(await loss(others), await loss(x));
 });

@@ -13,6 +13,14 @@ const reach = 16;
  *
  * There is no list of documents: a chunk is found from any position in it, by looking back for the document's
  * beginning. Where that is 16 chunks away or more, the chunk begins at the position itself.
+ *
+ * @example
+ * ```ts
+ * import { Batches } from "./batches.ts";
+ * const tokens = Int32Array.of(5, 6, 0, 7, 0, 8, 9, 0);
+ * const batches = new Batches(tokens, { batchSize: 1, blockSize: 4, seed: 1, endOfText: 0 });
+ * console.log(batches.at(0)); // x: 5 6 0 0, 0 7 0 0 or 0 8 9 0; y: 6 0 −100 −100, 7 0 −100 −100 or 8 9 0 −100
+ * ```
  */
 export class DocumentChunks {
   #tokens: TokenSource;
