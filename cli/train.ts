@@ -124,6 +124,7 @@ async function prepareRun(
       seed: config.seed,
       stream,
       order: stream === 1 ? config.batch_order : "random", // evaluations take a sample
+      endOfText: data.endOfText,
       name: part === "train" ? `text to learn from (${data.name})` : `text to validate on (${data.name})`,
     });
   const [learning, estimating, validating] = [

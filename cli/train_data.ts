@@ -3,7 +3,7 @@ import { CharTokenizer } from "../model/char_tokenizer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { splitTokens } from "../train/batches.ts";
 import { loadCorpus } from "../train/corpus.ts";
-import { openPreparedData } from "../train/prepared_data.ts";
+import { openPreparedData, type PreparedData } from "../train/prepared_data.ts";
 import type { TokenSource } from "../train/token_shards.ts";
 import { loadTokenizer } from "../train/tokenizer_file.ts";
 import type { TrainConfig } from "../train/train_config.ts";
@@ -19,12 +19,15 @@ export interface TrainData {
   readonly train: Int32Array<ArrayBuffer> | TokenSource;
   /** Tokens to validate on. */
   readonly validation: Int32Array<ArrayBuffer> | TokenSource;
+  /** Id that ends its documents, where they are to be told apart. */
+  readonly endOfText?: number;
 }
 
 /**
  * A folder of shards, or a text with the tokenizer that is given, resumed, or made of its characters.
  *
- * @throws {WeftError} when there is none, or its tokenizer is not that of the run that is resumed.
+ * @throws {WeftError} when there is none, its tokenizer is not that of the run that is resumed, or its documents are to
+ * be told apart and cannot be.
  */
 export async function loadTrainData(
   config: TrainConfig,
@@ -47,7 +50,14 @@ export async function loadTrainData(
       `data: ${dataset}, ${vocab_size} kinds of tokens; ${train.tokens} tokens of ${train.documents} documents to learn ` +
         `from, ${val.tokens} of ${val.documents} to validate`,
     );
-    return { ...data, name: dataset };
+    return {
+      ...data,
+      name: dataset,
+      ...config.document_boundaries ? { endOfText: endOfDocuments(dataset, data) } : {},
+    };
+  }
+  if (config.document_boundaries) {
+    throw new WeftError("document_boundaries is true: dataset must be a folder of `deno task data prepare`");
   }
   const { text, name } = await loadCorpus(dataset, { cacheDir: ".cache", log: (line) => progress.print(line) });
   const tokenizer = resumed ??
@@ -59,4 +69,24 @@ export async function loadTrainData(
       `${tokenizer.vocabSize} ${kinds}; ${train.length} tokens to learn from, ${validation.length} to validate`,
   );
   return { name, tokenizer, train, validation };
+}
+
+/** The id that ends each document of a folder. */
+function endOfDocuments(name: string, { tokenizer: { endOfText }, train, validation }: PreparedData): number {
+  if (endOfText === undefined) {
+    throw new WeftError(
+      `document_boundaries is true, and the tokenizer of ${name} has no end-of-text token: leave it out, or prepare ` +
+        `the data with a tokenizer that has one`,
+    );
+  }
+  for (const tokens of [train, validation]) {
+    const last = new Int32Array(1);
+    tokens.copyTo(last, tokens.length - 1);
+    if (last[0] === endOfText) continue;
+    throw new WeftError(
+      `document_boundaries is true, and the documents of ${name} do not end with the end-of-text token ${endOfText}: ` +
+        `prepare them again`,
+    );
+  }
+  return endOfText;
 }

@@ -3,19 +3,20 @@
  * unsigned 32-bit words. Shaders compute the same.
  */
 export function pcg4d(x: number, y: number, z: number, w: number): [number, number, number, number] {
-  const v = new Uint32Array([x, y, z, w]);
-  for (let i = 0; i < 4; i++) v[i] = Math.imul(v[i], 1664525) + 1013904223;
-  mix(v);
-  for (let i = 0; i < 4; i++) v[i] ^= v[i] >>> 16;
-  mix(v);
-  return [v[0], v[1], v[2], v[3]];
-}
-
-function mix(v: Uint32Array): void {
-  v[0] += Math.imul(v[1], v[3]);
-  v[1] += Math.imul(v[2], v[0]);
-  v[2] += Math.imul(v[0], v[1]);
-  v[3] += Math.imul(v[1], v[2]);
+  // sums wrap in int32, whose bits are those of uint32; no array is made, as loaders take millions of numbers a second
+  let a = (Math.imul(x, 1664525) + 1013904223) | 0, b = (Math.imul(y, 1664525) + 1013904223) | 0;
+  let c = (Math.imul(z, 1664525) + 1013904223) | 0, d = (Math.imul(w, 1664525) + 1013904223) | 0;
+  for (let round = 0;; round++) {
+    a = (a + Math.imul(b, d)) | 0;
+    b = (b + Math.imul(c, a)) | 0;
+    c = (c + Math.imul(a, b)) | 0;
+    d = (d + Math.imul(b, c)) | 0;
+    if (round === 1) return [a >>> 0, b >>> 0, c >>> 0, d >>> 0];
+    a ^= a >>> 16;
+    b ^= b >>> 16;
+    c ^= c >>> 16;
+    d ^= d >>> 16;
+  }
 }
 
 /**

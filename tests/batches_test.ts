@@ -65,3 +65,17 @@ Deno.test("a permutation leaves out nothing but what fills no chunk, and its tar
   assertEquals([...x].sort(), [0, 1, 2, 3, 4, 5, 6, 7]);
   assertEquals([...y].sort(), [1, 2, 3, 4, 5, 6, 7, 8]);
 });
+
+Deno.test("chunks of a seed stay what they were: runs of earlier versions go on with them", () => {
+  for (
+    const [order, seed, starts] of [
+      ["random", 1, [57438, 85014, 68187, 11655, 52246]],
+      ["random", 2 ** 40 + 3, [51808, 88535, 55938, 44838, 49429]],
+      ["permutation", 1, [19669, 82161, 81872, 3655, 23715]],
+      ["permutation", 2 ** 40 + 3, [18411, 97631, 47158, 86836, 14382]],
+    ] as const
+  ) {
+    const batches = new Batches(ramp(100_003), { batchSize: 1, blockSize: 17, seed, stream: 2, order });
+    assertEquals([0, 1, 2, 5882, 2 ** 34].map((i) => batches.at(i).x[0]), [...starts]);
+  }
+});

@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { BpeTokenizer, CharTokenizer, type Document, prepareData, readSafetensorsFile } from "../mod.ts";
 import { runTask } from "./_program.ts";
 
 async function run(task: string, args: readonly string[], cwd: string): Promise<string> {
@@ -141,6 +142,62 @@ Deno.test("lists of a pipeline can be files, of lines or of documents", async ()
     await Deno.remove(`${folder}/bad.txt`);
     args[2] = "--out_dir=e";
     assertMatch(await fails(args, folder), /^error: clean\.yaml: .*bad\.txt/m);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+async function* documents(): AsyncGenerator<Document> {
+  for (let i = 0; i < 200; i++) {
+    yield { text: `${"abc".slice(i % 3)} is ${i % 17}\n`.repeat(1 + i % 4), source: "test" };
+  }
+}
+
+Deno.test("a bigram model trains on documents in shards, resumes as if it had never stopped, and writes text", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const bytes = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));
+    const tokenizer = BpeTokenizer.fromRanks(bytes, { pattern: "gpt2", specialTokens: { "<|endoftext|>": 256 } });
+    await prepareData(`${folder}/data`, documents(), { tokenizer, valFraction: 0.3 });
+    const flags = ["--model=bigram", "--batch_order=permutation"], separate = "--document_boundaries=true";
+    const size = ["--block_size=16", "--batch_size=8", "--learning_rate=0.1", "--min_lr=0.1", "--warmup_iters=0"];
+    const pace = ["--eval_interval=20", "--eval_iters=2", "--sample_tokens=5", "--log_interval=10", "--tune=off"];
+    const train = async (...more: string[]) =>
+      await run("train", ["--dataset=data", ...flags, ...size, ...pace, ...more], folder);
+    const whole = await train(separate, "--out_dir=whole", "--max_iters=60");
+    await train(separate, "--out_dir=part", "--max_iters=20");
+    const resumed = await run("train", ["--init_from=resume", "--out_dir=part", "--max_iters=60"], folder);
+    const evaluated = (output: string) => [...output.matchAll(/^step (40|60): .*validation loss ([\d.]+)/gm)];
+    assertEquals(evaluated(whole).length, 2);
+    assertEquals(evaluated(resumed).map(String), evaluated(whole).map(String));
+    assertEquals(Number(evaluated(whole)[1][2]) < Math.log(257) - 2, true, whole);
+    const table = async (name: string) => await Deno.readFile(`${folder}/${name}/last/model.safetensors`);
+    assertEquals(await table("part"), await table("whole"));
+    const ignoring = await train("--out_dir=ignoring", "--max_iters=60");
+    assertEquals(evaluated(ignoring).map(String).join() === evaluated(whole).map(String).join(), false);
+    const written = await run("generate", ["--out_dir=whole", "--start=a", "--max_new_tokens=40"], folder);
+    assertMatch(written, /^a( is \d|bc is \d|\W)/);
+    // what begins a document is learned from its end-of-text token: "a", "b" or "c"
+    const { tensors } = await readSafetensorsFile(`${folder}/whole/last/model.safetensors`);
+    const row = tensors.get("wte.weight")!.data.subarray(256 * 257, 257 * 257);
+    const likeliest = [...row.keys()].sort((i, j) => row[j] - row[i]).slice(0, 3).sort((i, j) => i - j);
+    assertEquals(tokenizer.decode(likeliest), "abc");
+
+    const refused = async (dataset: string) => {
+      const { code, stderr } = await runTask("train", [`--dataset=${dataset}`, ...flags, ...pace, separate], folder);
+      assertEquals(code, 1);
+      return stderr;
+    };
+    await Deno.writeTextFile(`${folder}/text.txt`, "text ".repeat(100));
+    assertMatch(await refused("text.txt"), /^error: document_boundaries is true: dataset must be a folder of/m);
+    const characters = CharTokenizer.fromText("abcis 0123456789\n");
+    await prepareData(`${folder}/characters`, documents(), { tokenizer: characters, valFraction: 0.3 });
+    assertMatch(await refused("characters"), /^error: .*the tokenizer of characters has no end-of-text token/m);
+    const shard = await Deno.readFile(`${folder}/data/val_000000.bin`);
+    shard.fill(97, -2);
+    shard.fill(0, -1);
+    await Deno.writeFile(`${folder}/data/val_000000.bin`, shard);
+    assertMatch(await refused("data"), /^error: .*the documents of data do not end with the end-of-text token 256/m);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -27,18 +27,20 @@ for (const format of ["nanogpt", "llm.c"] as const) {
         if (format === "llm.c") assertEquals(header, [...type === "uint16" ? [20240520, 1] : [20240801, 7], 100]);
         const hash = await crypto.subtle.digest("SHA-256", bytes);
         assertEquals(shards[3].sha256, new Uint8Array(hash).toHex());
-        using opened = TokenShards.open(shards.map(({ name }) => `${folder}/${name}`), { type });
-        assertEquals(opened.length, 1000);
-        for (const [start, count] of [[0, 1000], [299, 2], [300, 300], [999, 1], [0, 1], [250, 700]]) {
-          const out = new Int32Array(count);
-          opened.copyTo(out, start);
-          assertEquals(out, tokens.slice(start, start + count));
-        }
-        assertThrows(() => opened.copyTo(new Int32Array(2), 999), RangeError);
-        const options = { batchSize: 3, blockSize: 50, seed: 2 };
-        for (const order of ["random", "permutation"] as const) {
-          const [onDisk, inMemory] = [opened, tokens].map((source) => new Batches(source, { ...options, order }));
-          for (let i = 0; i < 9; i++) assertEquals(onDisk.at(i), inMemory.at(i));
+        for (const cacheBytes of [0, 2 ** 28]) { // read where it is asked for, or kept
+          using opened = TokenShards.open(shards.map(({ name }) => `${folder}/${name}`), { type, cacheBytes });
+          assertEquals(opened.length, 1000);
+          for (const [start, count] of [[0, 1000], [299, 2], [300, 300], [999, 1], [0, 1], [250, 700]]) {
+            const out = new Int32Array(count);
+            opened.copyTo(out, start);
+            assertEquals(out, tokens.slice(start, start + count));
+          }
+          assertThrows(() => opened.copyTo(new Int32Array(2), 999), RangeError);
+          const options = { batchSize: 3, blockSize: 50, seed: 2 };
+          for (const order of ["random", "permutation"] as const) {
+            const [onDisk, inMemory] = [opened, tokens].map((source) => new Batches(source, { ...options, order }));
+            for (let i = 0; i < 9; i++) assertEquals(onDisk.at(i), inMemory.at(i));
+          }
         }
       }));
   }
@@ -60,8 +62,28 @@ Deno.test("an id that does not fit, and files that are no shards, are refused", 
     using large = TokenShards.open([path], { type: "uint32" });
     assertThrows(() => large.copyTo(new Int32Array(2), 0), WeftError, "the id 2147483648 at token 1");
     await Deno.writeFile(path, Uint8Array.of(4, 0, 5, 0));
-    using small = TokenShards.open([path], { vocabSize: 5 });
+    const wrong = "the id 5 at token 1: ids must be below 5";
+    using kept = TokenShards.open([path], { vocabSize: 5 });
+    assertThrows(() => kept.copyTo(new Int32Array(1), 0), WeftError, wrong); // whole files are checked
+    using small = TokenShards.open([path], { vocabSize: 5, cacheBytes: 3 });
     small.copyTo(new Int32Array(1), 0);
-    assertThrows(() => small.copyTo(new Int32Array(1), 1), WeftError, "the id 5 at token 1: ids must be below 5");
+    assertThrows(() => small.copyTo(new Int32Array(1), 1), WeftError, wrong);
     assertThrows(() => TokenShards.open([`${folder}/none`]), WeftError, "none cannot be read");
+  }));
+
+Deno.test("files are kept in memory up to a size, and one that becomes shorter is a clear error", () =>
+  inFolder(async (folder) => {
+    using work = await WorkFolder.open(folder, "");
+    const writer = new ShardWriter(work, "train", { type: "uint16", format: "nanogpt", shardTokens: 10 });
+    writer.write(ids(20, 7));
+    const paths = (writer.end()).map(({ name }) => `${folder}/${name}`), out = new Int32Array(4);
+    using kept = TokenShards.open(paths, { cacheBytes: 40 });
+    using onDisk = TokenShards.open(paths, { cacheBytes: 39 });
+    kept.copyTo(out, 2);
+    await Deno.truncate(paths[0], 6);
+    kept.copyTo(out, 6);
+    assertEquals(out, ids(10, 7).slice(6));
+    assertThrows(() => onDisk.copyTo(out, 2), WeftError, "train_000000.bin cannot be read: it has become shorter");
+    onDisk.copyTo(out, 12);
+    assertEquals(out, ids(20, 7).slice(12, 16));
   }));

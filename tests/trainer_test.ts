@@ -74,6 +74,21 @@ gpuTest("two runs are bit-equal, whatever the interval of reports, and they lear
   assertEquals(first[29] < first[0] - 0.5, true, `${first[0]} → ${first[29]}`);
 });
 
+gpuTest("the batches of all steps up to a report are read and uploaded without a wait for the GPU", async (gpu) => {
+  const events: (number | "waited")[] = [], source = batches(1);
+  const logged = {
+    batchSize: source.batchSize,
+    blockSize: source.blockSize,
+    at(index: number) {
+      if (index % 5 === 0) Promise.resolve().then(() => events.push("waited"));
+      events.push(index);
+      return source.at(index);
+    },
+  };
+  await new Trainer(setUp(gpu, { batches: logged, logInterval: 5, maxIters: 10, evalInterval: 10 }).options).run();
+  assertEquals(events, [0, 1, 2, 3, 4, "waited", 5, 6, 7, 8, 9, "waited"]);
+});
+
 /** The same in float16, with a loss scale that overflows at first and doubles soon. */
 function inHalves<T extends { model: Gpt; options: TrainerOptions }>(set: T): T & { optimizer: AdamW } {
   const optimizer = new AdamW(set.model.parameters(), { lossScale: 2 ** 23, growthInterval: 4 });

@@ -1,5 +1,6 @@
 import { randomU32, randomWords } from "../engine/random.ts";
 import { WeftError } from "../engine/weft_error.ts";
+import { DocumentChunks, notCounted } from "./document_chunks.ts";
 import type { TokenSource } from "./token_shards.ts";
 
 /** Splits tokens in two at `floor(fraction · n)`: those to learn from, and those that are never seen. */
@@ -24,6 +25,13 @@ export interface BatchesOptions {
    * each other and goes through them in a random order, each once in an epoch. Default: "random".
    */
   readonly order?: "random" | "permutation";
+  /**
+   * Id that ends documents. With it each chunk is of one document, cut from its beginning on; what is left of a row
+   * behind a document's end has the target −100, which cross-entropy does not count. Every chunk is drawn as often as
+   * its length says: full ones once in an epoch of the order "permutation", shorter ones, at the end of documents, in
+   * some epochs. Default: documents are not told apart.
+   */
+  readonly endOfText?: number;
   /** Tells the batches of one purpose from those of another. Default: 0. */
   readonly stream?: number;
   /** What the tokens are, for messages. Default: "text". */
@@ -47,11 +55,15 @@ export class Batches {
   readonly batchSize: number;
   /** Tokens of a sequence. */
   readonly blockSize: number;
-  /** Chunks of an epoch in the order "permutation"; of random ones, as many as there are places to begin. */
+  /** Chunks of an epoch in the order "permutation"; of random ones, how many positions may be drawn. */
   readonly chunks: number;
   #tokens: TokenSource;
+  #documents?: DocumentChunks;
   #options: BatchesOptions;
+  /** A chunk with its last target; and the inputs and the targets in it. */
   #row: Int32Array<ArrayBuffer>;
+  #inputs: Int32Array<ArrayBuffer>;
+  #targets: Int32Array<ArrayBuffer>;
 
   /**
    * Batches of these tokens.
@@ -59,7 +71,7 @@ export class Batches {
    * @throws {WeftError} when there are too few tokens for one sequence and its targets.
    */
   constructor(tokens: Int32Array<ArrayBuffer> | TokenSource, options: BatchesOptions) {
-    const { batchSize, blockSize, order = "random", name = "text" } = options;
+    const { batchSize, blockSize, order = "random", endOfText, name = "text" } = options;
     if (tokens.length < blockSize + 1) {
       throw new WeftError(
         `The ${name} has ${tokens.length} tokens: block_size ${blockSize} needs at least ${blockSize + 1}; ` +
@@ -69,10 +81,14 @@ export class Batches {
     this.batchSize = batchSize;
     this.blockSize = blockSize;
     // the last chunk leaves room for the last target
-    this.chunks = order === "random" ? tokens.length - blockSize : Math.floor((tokens.length - 1) / blockSize);
+    const positions = tokens.length - (endOfText === undefined ? blockSize : 1);
+    this.chunks = order === "random" ? positions : Math.floor((tokens.length - 1) / blockSize);
     this.#tokens = tokens instanceof Int32Array ? inMemory(tokens) : tokens;
+    if (endOfText !== undefined) this.#documents = new DocumentChunks(this.#tokens, blockSize, endOfText);
     this.#options = options;
     this.#row = new Int32Array(blockSize + 1);
+    this.#inputs = this.#row.subarray(0, blockSize);
+    this.#targets = this.#row.subarray(1);
   }
 
   /** Inputs and targets of the batch of that number: batchSize · blockSize each, row-major. */
@@ -80,25 +96,30 @@ export class Batches {
     const { batchSize, blockSize } = this;
     const x = new Int32Array(batchSize * blockSize), y = new Int32Array(batchSize * blockSize);
     for (let i = 0; i < batchSize; i++) {
-      const row = this.#row;
-      this.#tokens.copyTo(row, this.#start(index * batchSize + i));
-      x.set(row.subarray(0, blockSize), i * blockSize);
-      y.set(row.subarray(1), i * blockSize);
+      const position = this.#position(index * batchSize + i);
+      const counted = this.#documents?.copyTo(this.#row, position) ?? blockSize;
+      if (this.#documents === undefined) this.#tokens.copyTo(this.#row, position);
+      x.set(this.#inputs, i * blockSize);
+      y.set(this.#targets, i * blockSize);
+      if (counted < blockSize) y.fill(notCounted, i * blockSize + counted, (i + 1) * blockSize);
     }
     return { x, y };
   }
 
-  /** Where the chunk of a number begins. */
-  #start(number: number): number {
+  /** Where the chunk of a number begins, or, of documents, a position in it. */
+  #position(number: number): number {
     const { chunks, blockSize } = this, { seed, stream = 0, order } = this.#options;
     if (order !== "permutation") {
       const [high, low] = randomWords(seed, stream, number); // 32 bits cannot tell 9 billion tokens apart
       return Math.floor((high + low / 2 ** 32) / 2 ** 32 * chunks);
     }
     const epoch = Math.floor(number / chunks);
-    return blockSize * permuted(number % chunks, chunks, (round, half) =>
-      // numbers of an epoch and a round come after those of all other purposes
-      randomU32(seed, stream + 16 * (1 + rounds * epoch + round), half));
+    // numbers of an epoch and a round come after those of all other purposes
+    const random = (round: number, index: number) => randomU32(seed, stream + 16 * (1 + rounds * epoch + round), index);
+    const start = blockSize * permuted(number % chunks, chunks, random);
+    // Positions that are blockSize apart fall into each full chunk once, and into shorter ones as their length says:
+    // into others of these in the next epoch.
+    return this.#documents === undefined ? start : start + random(0, 2 ** 32 - 1) % blockSize;
   }
 }
 
@@ -109,11 +130,13 @@ const rounds = 4;
  * along until it comes back below n (Black and Rogaway 2002). It is a bijection whatever the rounds do.
  */
 function permuted(x: number, n: number, random: (round: number, half: number) => number): number {
-  const bits = Math.max(1, Math.ceil(Math.log2(n) / 2)), size = 2 ** bits;
+  const bits = Math.max(1, Math.ceil(Math.log2(n) / 2)), size = 2 ** bits; // at most 2²⁷
   do {
-    let left = Math.floor(x / size), right = x % size;
+    let left = Math.floor(x / size), right = x - left * size;
     for (let round = 0; round < rounds; round++) {
-      [left, right] = [right, (left + random(round, right)) % size];
+      const next = (left + random(round, right)) & (size - 1);
+      left = right;
+      right = next;
     }
     x = left * size + right;
   } while (x >= n);

@@ -27,6 +27,11 @@ export interface OpenShardsOptions {
   readonly type?: TokenType;
   /** Kinds of tokens; larger ids are an error. Default: 2³¹. */
   readonly vocabSize?: number;
+  /**
+   * Files that have no more bytes than this together are kept in memory, each from when it is first asked for; of
+   * larger ones only what is asked for is read. Default: 2²⁸, 256 MiB.
+   */
+  readonly cacheBytes?: number;
 }
 
 interface Shard {
@@ -37,12 +42,16 @@ interface Shard {
   /** Where its first token is among those of all shards, and where the next shard begins. */
   readonly first: number;
   readonly end: number;
+  /** All of its ids, where they are kept. */
+  ids?: Ids;
 }
+
+type Ids = Uint16Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 /**
  * The tokens of files, one after the other: nanoGPT's, which are nothing but ids, and llm.c's, with a header of 256
- * int32 (a magic number, a version, and how many tokens follow). They stay on the disk: what is asked for is read, so
- * that a corpus of any size takes no memory.
+ * int32 (a magic number, a version, and how many tokens follow). A corpus of any size takes little memory: one that is
+ * larger than `cacheBytes` stays on the disk, and what is asked for is read.
  *
  * @example
  * ```ts
@@ -61,11 +70,13 @@ export class TokenShards implements TokenSource, Disposable {
   readonly length: number;
   #shards: readonly Shard[];
   #vocabSize: number;
-  #window = new Uint8Array(1 << 16);
+  #cached: boolean;
+  #window = new ArrayBuffer(1 << 16);
 
-  private constructor(shards: readonly Shard[], vocabSize: number) {
+  private constructor(shards: readonly Shard[], vocabSize: number, cacheBytes: number) {
     this.#shards = shards;
     this.#vocabSize = vocabSize;
+    this.#cached = shards.reduce((sum, { type, first, end }) => sum + (end - first) * bytesOf[type], 0) <= cacheBytes;
     this.length = shards.at(-1)?.end ?? 0;
   }
 
@@ -75,7 +86,7 @@ export class TokenShards implements TokenSource, Disposable {
    * @throws {WeftError} when one cannot be read, or its length is not that of whole ids or not what its header says.
    */
   static open(paths: readonly string[], options: OpenShardsOptions = {}): TokenShards {
-    const { type = "uint16", vocabSize = 2 ** 31 } = options;
+    const { type = "uint16", vocabSize = 2 ** 31, cacheBytes = 2 ** 28 } = options;
     const shards: Shard[] = [];
     try {
       for (const path of paths) shards.push(openShard(path, type, shards.at(-1)?.end ?? 0));
@@ -83,7 +94,7 @@ export class TokenShards implements TokenSource, Disposable {
       for (const { file } of shards) file.close();
       throw error;
     }
-    return new TokenShards(shards, vocabSize);
+    return new TokenShards(shards, vocabSize, cacheBytes);
   }
 
   /**
@@ -97,9 +108,12 @@ export class TokenShards implements TokenSource, Disposable {
     }
     let at = this.#shardOf(start);
     for (let done = 0; done < out.length;) {
-      const shard = this.#shards[at++], from = start + done;
-      const count = Math.min(out.length - done, shard.end - from);
-      this.#read(shard, from - shard.first, out.subarray(done, done + count));
+      const shard = this.#shards[at++], from = start + done - shard.first;
+      const count = Math.min(out.length - done, shard.end - shard.first - from);
+      if (this.#cached) {
+        shard.ids ??= this.#read(shard, 0, shard.end - shard.first);
+        out.set(shard.ids.subarray(from, from + count), done);
+      } else out.set(this.#read(shard, from, count), done);
       done += count;
     }
   }
@@ -120,26 +134,29 @@ export class TokenShards implements TokenSource, Disposable {
     return low;
   }
 
-  #read({ path, file, type, offset }: Shard, start: number, out: Int32Array<ArrayBuffer>): void {
-    const width = type === "uint16" ? 2 : 4, bytes = out.length * width;
-    if (bytes > this.#window.length) this.#window = new Uint8Array(bytes);
-    const window = this.#window.subarray(0, bytes);
-    file.seekSync(offset + start * width, Deno.SeekMode.Start);
+  /** Ids of a shard, checked: for those that are kept in memory of their own, else in the window. */
+  #read({ path, file, type, offset }: Shard, start: number, count: number): Ids {
+    const bytes = count * bytesOf[type];
+    if (!this.#cached && bytes > this.#window.byteLength) this.#window = new ArrayBuffer(bytes);
+    const buffer = this.#cached ? new ArrayBuffer(bytes) : this.#window;
+    file.seekSync(offset + start * bytesOf[type], Deno.SeekMode.Start);
     try {
-      fillSync(file, window);
+      fillSync(file, new Uint8Array(buffer, 0, bytes));
     } catch (error) {
       throw new WeftError(`${path} cannot be read: ${(error as Error).message}`);
     }
-    out.set(
-      type === "uint16" ? new Uint16Array(window.buffer, 0, out.length) : new Int32Array(window.buffer, 0, out.length),
-    );
-    const wrong = out.findIndex((id) => id < 0 || id >= this.#vocabSize);
-    if (wrong < 0) return;
-    throw new WeftError(
-      `${path} holds the id ${out[wrong] >>> 0} at token ${start + wrong}: ids must be below ${this.#vocabSize}`,
-    );
+    const ids = type === "uint16" ? new Uint16Array(buffer, 0, count) : new Int32Array(buffer, 0, count);
+    for (let i = 0; i < count; i++) {
+      if (ids[i] >= 0 && ids[i] < this.#vocabSize) continue;
+      throw new WeftError(
+        `${path} holds the id ${ids[i] >>> 0} at token ${start + i}: ids must be below ${this.#vocabSize}`,
+      );
+    }
+    return ids;
   }
 }
+
+const bytesOf = { uint16: 2, uint32: 4 } as const;
 
 function openShard(path: string, headerless: TokenType, first: number): Shard {
   let file: Deno.FsFile;
@@ -155,7 +172,7 @@ function openShard(path: string, headerless: TokenType, first: number): Shard {
       shardMagic[type].every((number, i) => header[i] === number)
     );
     const type = named ?? headerless, offset = named === undefined ? 0 : headerBytes;
-    const count = (size - offset) / (type === "uint16" ? 2 : 4);
+    const count = (size - offset) / bytesOf[type];
     if (!Number.isInteger(count)) throw new WeftError(`${path} is no shard: ${size} bytes are no whole ${type}s`);
     if (named !== undefined && header[2] !== count) {
       throw new WeftError(`${path} is damaged: its header says ${header[2]} tokens, and ${count} follow`);

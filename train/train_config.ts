@@ -31,6 +31,11 @@ export const trainOptions = {
     default: "random",
     help: "chunks to learn from: drawn anywhere, or each once in an epoch",
   },
+  document_boundaries: {
+    type: "bool",
+    default: false,
+    help: "each chunk is of one document, and what a row has left behind its end does not count",
+  },
   seed: { type: "int", default: 1337, min: 0, help: "of parameters, batches and dropout" },
   model: { type: "string", choices: ["gpt", "bigram"], default: "gpt", help: "kind of model" },
   n_layer: { type: "int", default: 4, min: 1, help: "blocks" },

@@ -79,7 +79,8 @@ export interface TrainerEvents {
 
 /**
  * The training loop: micro-batches, gradient accumulation, clipping, AdamW, reports and evaluations. Nothing in it
- * waits for the GPU but the read of all losses of `logInterval` steps together.
+ * waits for the GPU but the read of all losses of `logInterval` steps together: the next batch is read and uploaded
+ * while the GPU works on those before.
  *
  * Every random choice is a function of the step, so that a run which goes on from a checkpoint takes the same steps
  * as one that was never stopped.
