@@ -1,6 +1,7 @@
 import { WeftError } from "../engine/weft_error.ts";
 import type { ExportFiles } from "../model/export_files.ts";
 import { exportHuggingFace } from "../model/export_hugging_face.ts";
+import { exportOnnx } from "../model/export_onnx.ts";
 import type { StoredType } from "../model/export_tensor.ts";
 import { Gpt } from "../model/gpt.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
@@ -62,9 +63,19 @@ export async function exportCommand(args: string[], print = console.log): Promis
   using gpu = await openGpu("");
   const { model, tokenizer } = await loadCheckpoint(gpu, directory);
   if (!(model instanceof Gpt)) throw new WeftError(`${directory} is not a GPT: no format here can express its model`);
-  const files = exportHuggingFace(model, tokenizer, values.dtype as StoredType);
+  const files = makeFiles(model, tokenizer, values);
   const bytes = await writeExportFolder(output, files);
   print(`${output}: ${Object.keys(files).join(", ")}, ${formatCount(bytes)}B`);
+}
+
+function makeFiles(
+  model: Gpt,
+  tokenizer: Tokenizer,
+  { to, dtype, external_data }: OptionValues<typeof options>,
+): ExportFiles {
+  const stored = dtype as StoredType;
+  if (to === "onnx") return exportOnnx(model, tokenizer, { dtype: stored, externalData: external_data || undefined });
+  return exportHuggingFace(model, tokenizer, stored);
 }
 
 /** The directory of a run that holds the checkpoint to take. */
