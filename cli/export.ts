@@ -1,5 +1,6 @@
 import { WeftError } from "../engine/weft_error.ts";
 import type { ExportFiles } from "../model/export_files.ts";
+import { exportGguf } from "../model/export_gguf.ts";
 import { exportHuggingFace } from "../model/export_hugging_face.ts";
 import { exportOnnx } from "../model/export_onnx.ts";
 import type { StoredType } from "../model/export_tensor.ts";
@@ -63,8 +64,10 @@ export async function exportCommand(args: string[], print = console.log): Promis
   using gpu = await openGpu("");
   const { model, tokenizer } = await loadCheckpoint(gpu, directory);
   if (!(model instanceof Gpt)) throw new WeftError(`${directory} is not a GPT: no format here can express its model`);
-  const files = makeFiles(model, tokenizer, values);
-  const bytes = await writeExportFolder(output, files);
+  const files = makeFiles(model, tokenizer, values, output);
+  const bytes = values.to === "gguf"
+    ? await writeExportFile(output, files[output]())
+    : await writeExportFolder(output, files);
   print(`${output}: ${Object.keys(files).join(", ")}, ${formatCount(bytes)}B`);
 }
 
@@ -72,8 +75,10 @@ function makeFiles(
   model: Gpt,
   tokenizer: Tokenizer,
   { to, dtype, external_data }: OptionValues<typeof options>,
+  output: string,
 ): ExportFiles {
   const stored = dtype as StoredType;
+  if (to === "gguf") return exportGguf(model, tokenizer, output, stored);
   if (to === "onnx") return exportOnnx(model, tokenizer, { dtype: stored, externalData: external_data || undefined });
   return exportHuggingFace(model, tokenizer, stored);
 }
