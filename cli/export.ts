@@ -2,12 +2,13 @@ import { WeftError } from "../engine/weft_error.ts";
 import type { ExportFiles } from "../model/export_files.ts";
 import { exportGguf } from "../model/export_gguf.ts";
 import { exportHuggingFace } from "../model/export_hugging_face.ts";
+import { exportNanoGpt } from "../model/export_nanogpt.ts";
 import { exportOnnx } from "../model/export_onnx.ts";
 import type { StoredType } from "../model/export_tensor.ts";
 import { Gpt } from "../model/gpt.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { findDirectory } from "../train/atomic_directory.ts";
-import { loadCheckpoint } from "../train/checkpoint.ts";
+import { loadCheckpoint, loadTrainerState } from "../train/checkpoint.ts";
 import { describeOptions, type OptionValues, resolveOptions } from "../train/options.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { formatCount } from "./format.ts";
@@ -62,24 +63,30 @@ export async function exportCommand(args: string[], print = console.log): Promis
   }
   const directory = await findCheckpoint(values.out_dir);
   using gpu = await openGpu("");
-  const { model, tokenizer } = await loadCheckpoint(gpu, directory);
+  const { model, tokenizer, path } = await loadCheckpoint(gpu, directory);
   if (!(model instanceof Gpt)) throw new WeftError(`${directory} is not a GPT: no format here can express its model`);
-  const files = makeFiles(model, tokenizer, values, output);
+  const files = await makeFiles(model, tokenizer, values, { output, path });
   const bytes = values.to === "gguf"
     ? await writeExportFile(output, files[output]())
     : await writeExportFolder(output, files);
   print(`${output}: ${Object.keys(files).join(", ")}, ${formatCount(bytes)}B`);
 }
 
-function makeFiles(
+async function makeFiles(
   model: Gpt,
   tokenizer: Tokenizer,
   { to, dtype, external_data }: OptionValues<typeof options>,
-  output: string,
-): ExportFiles {
+  { output, path }: { readonly output: string; readonly path: string },
+): Promise<ExportFiles> {
   const stored = dtype as StoredType;
   if (to === "gguf") return exportGguf(model, tokenizer, output, stored);
   if (to === "onnx") return exportOnnx(model, tokenizer, { dtype: stored, externalData: external_data || undefined });
+  if (to === "nanogpt") {
+    const isOfRun = await findDirectory(`${path}/trainer_state.json`) !== undefined;
+    const { step, best_validation: bestValidation } = isOfRun ? await loadTrainerState(path) : { step: 0 };
+    const dataset = output.replace(/^.*\//, "");
+    return exportNanoGpt(model, tokenizer, { dtype: stored, dataset, step, bestValidation });
+  }
   return exportHuggingFace(model, tokenizer, stored);
 }
 

@@ -45,7 +45,8 @@ export async function withRun(
 ): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "weft test " });
   try {
-    const optimizer = new AdamW(model.parameters()), state = { step: 12, random_counter: 0, config: {} };
+    const optimizer = new AdamW(model.parameters()),
+      state = { step: 12, best_validation: 1.5, random_counter: 0, config: {} };
     await saveCheckpoint(`${folder}/out/last`, { model, tokenizer, optimizer, state });
     await body(folder);
   } finally {
