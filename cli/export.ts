@@ -69,7 +69,8 @@ export async function exportCommand(args: string[], print = console.log): Promis
   const bytes = values.to === "gguf"
     ? await writeExportFile(output, files[output]())
     : await writeExportFolder(output, files);
-  print(`${output}: ${Object.keys(files).join(", ")}, ${formatCount(bytes)}B`);
+  print(`${values.to === "gguf" ? "" : `${output}: `}${Object.keys(files).join(", ")}, ${formatCount(bytes)}B`);
+  if (values.to === "nanogpt") notesOfNanoGpt(model, files, output).forEach((note) => print(note));
 }
 
 async function makeFiles(
@@ -84,10 +85,25 @@ async function makeFiles(
   if (to === "nanogpt") {
     const isOfRun = await findDirectory(`${path}/trainer_state.json`) !== undefined;
     const { step, best_validation: bestValidation } = isOfRun ? await loadTrainerState(path) : { step: 0 };
-    const dataset = output.replace(/^.*\//, "");
-    return exportNanoGpt(model, tokenizer, { dtype: stored, dataset, step, bestValidation });
+    return exportNanoGpt(model, tokenizer, { dtype: stored, dataset: nameOf(output), step, bestValidation });
   }
   return exportHuggingFace(model, tokenizer, stored);
+}
+
+/** What nanoGPT does not do by itself. */
+function notesOfNanoGpt(model: Gpt, files: ExportFiles, output: string): string[] {
+  const notes: string[] = [];
+  if ("meta.pkl" in files) {
+    notes.push(`sample.py looks for meta.pkl in nanoGPT's data/${nameOf(output)}/: copy it there`);
+  }
+  if (model.config.activation !== "gelu_erf") {
+    notes.push("nanoGPT computes GELU by erf and this model by tanh: logits will differ in the third digit or so");
+  }
+  return notes;
+}
+
+function nameOf(path: string): string {
+  return path.replace(/^.*\//, "");
 }
 
 /** The directory of a run that holds the checkpoint to take. */

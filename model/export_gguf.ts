@@ -1,6 +1,6 @@
 import { WeftError } from "../engine/weft_error.ts";
 import type { ExportFiles } from "./export_files.ts";
-import { exportParameters, type StoredType } from "./export_tensor.ts";
+import { exportParameters, isLinearWeight, type StoredType } from "./export_tensor.ts";
 import { encodeGguf } from "./gguf.ts";
 import { ggufTokenizer } from "./gguf_tokenizer.ts";
 import type { Gpt } from "./gpt.ts";
@@ -51,7 +51,7 @@ export function exportGguf(gpt: Gpt, tokenizer: Tokenizer, name: string, dtype: 
   };
   const parameters = exportParameters(gpt, (name, shape) => ({
     dtype: shape.length === 1 || name.startsWith("wpe") ? "f32" : dtype,
-    transpose: /c_(attn|proj|fc)\.weight$/.test(name),
+    transpose: isLinearWeight(name),
   }));
   const tensors = new Map([...parameters].map(([name, tensor]) => [ggufName(name), tensor]));
   return { [name]: () => encodeGguf(metadata, tensors) };

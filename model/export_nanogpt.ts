@@ -1,7 +1,7 @@
 import { stridesOf } from "../engine/shape.ts";
 import { CharTokenizer } from "./char_tokenizer.ts";
 import type { ExportFiles } from "./export_files.ts";
-import { exportTensor, type StoredType } from "./export_tensor.ts";
+import { exportTensor, isLinearWeight, type StoredType } from "./export_tensor.ts";
 import type { Gpt } from "./gpt.ts";
 import { encodePickle, PickleCall, PickleGlobal, PicklePersistent, type PickleValue } from "./pickle.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -32,7 +32,7 @@ export function exportNanoGpt(gpt: Gpt, tokenizer: Tokenizer, options: NanoGptOp
   const isOfCharacters = tokenizer instanceof CharTokenizer;
   return {
     "ckpt.pt": () => encodeZip(checkpointEntries(gpt, options, isOfCharacters)),
-    ...isOfCharacters ? { "meta.pkl": () => pickled(metaOf(tokenizer)) } : {},
+    ...isOfCharacters ? { "meta.pkl": () => [encodePickle(metaOf(tokenizer))] } : {},
   };
 }
 
@@ -41,8 +41,8 @@ function* checkpointEntries(gpt: Gpt, options: NanoGptOptions, hasMeta: boolean)
   const { dtype = "f32", step = 0, bestValidation = 1e9, dataset } = options;
   const state = new Map<PickleValue, PickleValue>(), entries: ZipEntry[] = [];
   for (const [name, parameter] of gpt.parameters()) {
-    const transpose = /c_(attn|proj|fc)\.weight$/.test(name);
-    const { shape, read } = exportTensor(parameter, { dtype, transpose }), key = String(entries.length);
+    const { shape, read } = exportTensor(parameter, { dtype, transpose: isLinearWeight(name) });
+    const key = String(entries.length);
     entries.push({ name: `ckpt/data/${key}`, read });
     const type = new PickleGlobal("torch", storages[dtype]);
     const storage = new PicklePersistent(["storage", type, key, "cpu", parameter.size]);
@@ -82,8 +82,4 @@ function metaOf({ characters, vocabSize }: CharTokenizer): PickleValue {
 
 function dictOf(values: Readonly<Record<string, PickleValue>>): PickleValue {
   return new Map(Object.entries(values));
-}
-
-async function* pickled(value: PickleValue) {
-  yield await Promise.resolve(encodePickle(value));
 }

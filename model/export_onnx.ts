@@ -72,10 +72,10 @@ function buildGpt(graph: OnnxGraph, gpt: Gpt, dtype: StoredType): string {
     return node("Mul", [half, node("Add", [inner, float(1)])]);
   };
 
-  // The length T as a list of one, positions 0 … T - 1, and a (T, T) mask with what lies in the future.
+  // The length T as a list of one number, and a mask (T, T) of what lies in the future.
   const T = node("Shape", [input], { attributes: { start: 1, end: 2 } });
   const square = node("Concat", [T, T], { attributes: { axis: 0 } });
-  const mask = node("Trilu", [node("Expand", [float(masked), square]), ints([1])], { attributes: { upper: 1 } });
+  const mask = node("Trilu", [node("Expand", [float(masked), square]), graph.int(1)], { attributes: { upper: 1 } });
   const attention = (x: string, name: string): string => {
     const outputs = ["q", "k", "v"].map((which) => `${name}.${which}`);
     node("Split", [linear(x, `${name}.c_attn`), ints([C, C, C])], { attributes: { axis: 2 }, outputs });

@@ -52,6 +52,11 @@ export function exportZeros(shape: readonly number[], dtype: StoredType = "f32")
   return { shape, dtype, byteLength, read: () => Promise.resolve(new Uint8Array(byteLength)) };
 }
 
+/** Whether a parameter is the weight of a linear layer: (in, out) here and in Hugging Face's GPT-2, (out, in) elsewhere. */
+export function isLinearWeight(name: string): boolean {
+  return /\.c_(attn|proj|fc)\.weight$/.test(name);
+}
+
 /**
  * All parameters that a GPT-2 has, under Hugging Face's names: those of the model, and zeros for the biases of a model
  * without. `options` says how each is stored.

@@ -1,5 +1,4 @@
 import { ByteWriter } from "./byte_writer.ts";
-import type { FileContents } from "./export_files.ts";
 import type { ExportTensor, StoredType } from "./export_tensor.ts";
 
 /** A value of GGUF's metadata: a text, a flag, a number of 32 bits, or a list of texts or of whole numbers. */
@@ -23,7 +22,7 @@ const tensorTypes: Record<StoredType, number> = { f32: 0, f16: 1, bf16: 30 };
 export async function* encodeGguf(
   metadata: Readonly<Record<string, GgufValue>>,
   tensors: ReadonlyMap<string, ExportTensor>,
-): FileContents {
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const header = new ByteWriter().add("GGUF").u32(version).u64(tensors.size).u64(Object.keys(metadata).length);
   for (const [key, value] of Object.entries(metadata)) {
     addString(header, key);

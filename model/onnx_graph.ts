@@ -1,5 +1,4 @@
 import { version } from "../engine/version.ts";
-import type { FileContents } from "./export_files.ts";
 import type { ExportTensor, StoredType } from "./export_tensor.ts";
 import { ProtobufMessage } from "./protobuf.ts";
 
@@ -94,6 +93,11 @@ export class OnnxGraph {
     );
   }
 
+  /** A constant whole number. */
+  int(value: number): string {
+    return this.#constant(`int_${value}`, "i64", [], BigInt64Array.of(BigInt(value)).buffer);
+  }
+
   /** A constant float. */
   float(value: number): string {
     return this.#constant(`float_${value}`, "f32", [], Float32Array.of(value).buffer);
@@ -112,7 +116,7 @@ export class OnnxGraph {
   }
 
   /** What the file of external data holds. */
-  async *externalData(): FileContents {
+  async *externalData(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     let end = 0;
     for (const tensor of this.#external) {
       const offset = Math.ceil(end / alignment) * alignment;

@@ -1,5 +1,3 @@
-import type { FileContents } from "./export_files.ts";
-
 /** Bytes of a known number that are fetched when they are written. */
 export interface LateBytes {
   /** How many bytes `read` will give. */
@@ -48,7 +46,7 @@ export class ProtobufMessage {
   }
 
   /** Its bytes. */
-  async *contents(): FileContents {
+  async *contents(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     for (const part of this.#parts) yield part instanceof Uint8Array ? part : await part.read();
   }
 

@@ -1,7 +1,6 @@
 import { WeftError } from "../engine/weft_error.ts";
 import { ByteWriter } from "./byte_writer.ts";
 import { crc32 } from "./crc32.ts";
-import type { FileContents } from "./export_files.ts";
 
 /** A file of an archive. */
 export interface ZipEntry {
@@ -22,7 +21,7 @@ const zip64Field = 1, paddingField = 0x4246;
  *
  * @throws {WeftError} while it is read, at a file of 4 GiB or more.
  */
-export async function* encodeZip(entries: Iterable<ZipEntry>): FileContents {
+export async function* encodeZip(entries: Iterable<ZipEntry>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const directory = new ByteWriter();
   let offset = 0, count = 0;
   for (const { name, read } of entries) {

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import * as ort from "npm:onnxruntime-web@1.30.0";
 import { exportCommand } from "../cli/export.ts";
-import { Gpt, type GptConfig } from "../mod.ts";
+import type { Gpt, GptConfig } from "../mod.ts";
 import { gpuTest } from "./_check_op.ts";
 import { logitsOf, smallBpe, smallGpt, withRun } from "./_small_gpt.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { CharTokenizer, Gpt, loadCheckpoint, readSafetensorsFile, readTensors, WeftError } from "../mod.ts";
+import { CharTokenizer, type Gpt, loadCheckpoint, readSafetensorsFile, readTensors, WeftError } from "../mod.ts";
 import { exportCommand } from "../cli/export.ts";
 import { gpuTest } from "./_check_op.ts";
 import { huggingFace } from "./_huggingface.ts";
