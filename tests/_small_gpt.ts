@@ -4,6 +4,7 @@ import {
   Gpt,
   type GptConfig,
   type Gpu,
+  type LanguageModel,
   randomNormals,
   saveCheckpoint,
   Scope,
@@ -39,7 +40,7 @@ export async function logitsOf(model: Gpt, ids: Int32Array<ArrayBuffer>, shape: 
 
 /** Runs `body` with a folder of its own that holds the run `out`, which has one checkpoint. */
 export async function withRun(
-  model: Gpt,
+  model: LanguageModel,
   tokenizer: Tokenizer,
   body: (folder: string) => Promise<void>,
 ): Promise<void> {

@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import * as ort from "npm:onnxruntime-web@1.30.0";
 import { exportCommand } from "../cli/export.ts";
-import type { Gpt, GptConfig } from "../mod.ts";
+import { exportOnnx } from "../model/export_onnx.ts";
+import { Gpt, type GptConfig, Gpu } from "../mod.ts";
 import { gpuTest } from "./_check_op.ts";
 import { logitsOf, smallBpe, smallGpt, withRun } from "./_small_gpt.ts";
 
@@ -73,6 +74,19 @@ gpuTest("weights lie in a file of their own where that is asked for, and the emb
     const { size } = await Deno.stat(`${folder}/model.onnx`);
     assertEquals(size >= bytes && size < bytes + 12_000, true, String(size)); // the embedding alone has 16,960
   });
+});
+
+gpuTest("GPT-2 XL has more than a message of protobuf may hold, GPT-2 has not", async (gpu) => {
+  using dry = Gpu.dry(gpu); // sizes alone count, and so it has no memory
+  const size = { block_size: 1024, vocab_size: 50257 };
+  for (const [n_layer, n_head, n_embd, isLarge] of [[48, 25, 1600, true], [12, 12, 768, false]] as const) {
+    const model = new Gpt(dry, { n_layer, n_head, n_embd, ...size }, { initialize: false });
+    const files = exportOnnx(model, smallBpe());
+    assertEquals("model.onnx_data" in files, isLarge);
+    if (!isLarge) continue;
+    const graph = await Array.fromAsync(files["model.onnx"]());
+    assertEquals(graph.reduce((sum, { length }) => sum + length, 0) < 300_000, true);
+  }
 });
 
 for (const dtype of ["f16", "bf16"]) {

@@ -1,5 +1,13 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { CharTokenizer, type Gpt, loadCheckpoint, readSafetensorsFile, readTensors, WeftError } from "../mod.ts";
+import {
+  Bigram,
+  CharTokenizer,
+  type Gpt,
+  loadCheckpoint,
+  readSafetensorsFile,
+  readTensors,
+  WeftError,
+} from "../mod.ts";
 import { exportCommand } from "../cli/export.ts";
 import { gpuTest } from "./_check_op.ts";
 import { huggingFace } from "./_huggingface.ts";
@@ -127,6 +135,44 @@ gpuTest("nothing is written over unasked, and never what is no export", async (g
     await Deno.writeTextFile(`${folder}/file`, "x");
     await assertRejects(() => exportCommand(args("file", "--overwrite")), WeftError, "file cannot be read as a folder");
     assertEquals(await Deno.readTextFile(`${folder}/file`), "x");
+  });
+});
+
+gpuTest("what cannot be exported or written is one line, and leaves nothing", async (gpu) => {
+  const bigram = new Bigram(gpu, { vocab_size: 265, block_size: 4 });
+  await withRun(bigram, smallBpe(), async (folder) => {
+    const args = [`--out_dir=${folder}/out`, "--to=onnx", `--output=${folder}/onnx`];
+    await assertRejects(() => exportCommand(args), WeftError, "out/last is not a GPT");
+    assertEquals(await names(folder), ["out"]);
+  });
+  await withRun(smallGpt(gpu), smallBpe(), async (folder) => {
+    const write = (to: string, output: string, ...more: string[]) =>
+      exportCommand([`--out_dir=${folder}/out`, `--to=${to}`, `--output=${folder}/${output}`, ...more], () => {});
+    await write("gguf", "model.gguf");
+    const before = await Deno.readFile(`${folder}/model.gguf`);
+    await assertRejects(() => write("gguf", "model.gguf"), WeftError, "model.gguf exists");
+    await write("gguf", "model.gguf", "--overwrite", "--dtype=f16");
+    assertEquals((await Deno.stat(`${folder}/model.gguf`)).size < before.length, true);
+    await assertRejects(() => write("gguf", "out", "--overwrite"), WeftError, "out cannot be written");
+    for (const to of ["gguf", "onnx"]) {
+      await assertRejects(() => write(to, "model.gguf/x"), WeftError, "model.gguf/x cannot be ");
+    }
+    assertEquals(await names(folder), ["model.gguf", "out"]);
+    assertEquals(await names(`${folder}/out`), ["last"]);
+  });
+});
+
+gpuTest("the best checkpoint is taken where there is one, and nanoGPT's differences are told", async (gpu) => {
+  const tokenizer = CharTokenizer.fromText("abc"), best = smallGpt(gpu, { vocab_size: 3 });
+  await withRun(new Bigram(gpu, { vocab_size: 3, block_size: 4 }), tokenizer, async (folder) => {
+    await withRun(best, tokenizer, async (other) => await Deno.rename(`${other}/out/last`, `${folder}/out/best`));
+    const printed: string[] = [];
+    const args = [`--out_dir=${folder}/out`, "--to=nanogpt", `--output=${folder}/abc`];
+    await exportCommand(args, (line) => printed.push(line));
+    assertEquals(printed.length, 3);
+    assertStringIncludes(printed[0], "abc: ckpt.pt, meta.pkl, ");
+    assertStringIncludes(printed[1], "nanoGPT's data/abc/");
+    assertStringIncludes(printed[2], "GELU by erf");
   });
 });
 
