@@ -97,7 +97,7 @@ function notesOfNanoGpt(model: Gpt, files: ExportFiles, output: string): string[
     notes.push(`sample.py looks for meta.pkl in nanoGPT's data/${nameOf(output)}/: copy it there`);
   }
   if (model.config.activation !== "gelu_erf") {
-    notes.push("nanoGPT computes GELU by erf and this model by tanh: logits will differ in the third digit or so");
+    notes.push("nanoGPT computes GELU by erf and this model by tanh: its logits differ a little");
   }
   return notes;
 }

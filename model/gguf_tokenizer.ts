@@ -12,7 +12,8 @@ const normal = 1, control = 3, userDefined = 4, unused = 5;
  * A tokenizer as llama.cpp's metadata describe it, with as many tokens as the model has: ids that the tokenizer does
  * without are named as unused.
  *
- * @throws {WeftError} when it has more tokens than the model, or is of a kind that llama.cpp has not.
+ * @throws {WeftError} when it has more tokens than the model, or is of a kind that llama.cpp has not, such as one of
+ * characters that are not all ASCII.
  */
 export function ggufTokenizer(tokenizer: Tokenizer, vocabSize: number): Record<string, GgufValue> {
   if (tokenizer.vocabSize > vocabSize) {
@@ -45,11 +46,19 @@ function bpe(tokenizer: BpeTokenizer, vocabSize: number): Record<string, GgufVal
 }
 
 /**
- * RWKV's tokenizer takes the longest token that the text goes on with, of any text, and has no end of text. With one
- * character a token it is a tokenizer of characters.
+ * RWKV's tokenizer takes the longest token that the text goes on with, and is the only one of llama.cpp that ends texts at
+ * no token. With tokens of one byte it is a tokenizer of characters; at an unknown one it gives no token. With longer ones
+ * it would never come to an end where a text has half of one.
  */
 function characters(tokenizer: CharTokenizer, vocabSize: number): Record<string, GgufValue> {
-  const tokens = placeholders(vocabSize);
+  const longer = tokenizer.characters.find((character) => character > "\x7f");
+  if (longer !== undefined) {
+    const shown = JSON.stringify(longer);
+    throw new WeftError(
+      `llama.cpp has no tokenizer of characters past ASCII, such as ${shown}: take byte-level BPE, or export to onnx`,
+    );
+  }
+  const tokens = placeholders(vocabSize, "\\xff"); // an escape for a byte that is in no text
   for (const [id, character] of tokenizer.characters.entries()) tokens[id] = character === "\\" ? "\\\\" : character;
   return {
     "tokenizer.ggml.model": "rwkv",
@@ -59,6 +68,6 @@ function characters(tokenizer: CharTokenizer, vocabSize: number): Record<string,
   };
 }
 
-function placeholders(count: number): string[] {
-  return Array.from({ length: count }, (_, id) => `[PAD${id}]`);
+function placeholders(count: number, prefix = ""): string[] {
+  return Array.from({ length: count }, (_, id) => `${prefix}[PAD${id}]`);
 }
