@@ -27,6 +27,21 @@ const names: Record<string, string> = {
  *
  * @throws {WeftError} when the model computes GELU by erf, which llama.cpp does not for this architecture, or its
  * tokenizer is of a kind that llama.cpp has not.
+ *
+ * @example
+ * ```ts
+ * import { Gpu } from "../engine/gpu.ts";
+ * import { CharTokenizer } from "./char_tokenizer.ts";
+ * import { exportGguf } from "./export_gguf.ts";
+ * import { Gpt } from "./gpt.ts";
+ *
+ * using gpu = await Gpu.open();
+ * const tokenizer = CharTokenizer.fromText("abcdefgh");
+ * const model = new Gpt(gpu, { n_layer: 1, n_head: 2, n_embd: 8, block_size: 4, vocab_size: 8 });
+ * const files = exportGguf(model, tokenizer, "letters.gguf");
+ * console.log(Object.keys(files)); // ["letters.gguf"]
+ * for await (const bytes of files["letters.gguf"]()) console.log(bytes.length); // what to write, piece by piece
+ * ```
  */
 export function exportGguf(gpt: Gpt, tokenizer: Tokenizer, name: string, dtype: StoredType = "f32"): ExportFiles {
   const { n_layer, n_head, n_embd, block_size, vocab_size, activation = "gelu_tanh" } = gpt.config;

@@ -15,6 +15,21 @@ const typeNames: Record<StoredType, [safetensors: string, torch: string]> = {
 /**
  * The files of a directory that Hugging Face's libraries open: `model.safetensors`, and what `huggingFaceFiles` gives. A
  * model without biases gets zeros for them, because `GPT2LMHeadModel` has no other kind: it computes the same.
+ *
+ * @example
+ * ```ts
+ * import { Gpu } from "../engine/gpu.ts";
+ * import { CharTokenizer } from "./char_tokenizer.ts";
+ * import { exportHuggingFace } from "./export_hugging_face.ts";
+ * import { Gpt } from "./gpt.ts";
+ *
+ * using gpu = await Gpu.open();
+ * const tokenizer = CharTokenizer.fromText("abcdefgh");
+ * const model = new Gpt(gpu, { n_layer: 1, n_head: 2, n_embd: 8, block_size: 4, vocab_size: 8 });
+ * const files = exportHuggingFace(model, tokenizer);
+ * console.log(Object.keys(files)); // ["model.safetensors", "config.json", …]
+ * for await (const bytes of files["model.safetensors"]()) console.log(bytes.length); // what to write, piece by piece
+ * ```
  */
 export function exportHuggingFace(gpt: Gpt, tokenizer: Tokenizer, dtype: StoredType = "f32"): ExportFiles {
   return {

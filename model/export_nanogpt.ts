@@ -27,6 +27,21 @@ const storages: Record<StoredType, string> = { f32: "FloatStorage", f16: "HalfSt
  * of linear layers are (out, in), as nn.Linear has them. There is no optimizer: nanoGPT cannot go on with the training.
  *
  * nanoGPT computes GELU by erf, and so it does with weights that were trained with the tanh form.
+ *
+ * @example
+ * ```ts
+ * import { Gpu } from "../engine/gpu.ts";
+ * import { CharTokenizer } from "./char_tokenizer.ts";
+ * import { exportNanoGpt } from "./export_nanogpt.ts";
+ * import { Gpt } from "./gpt.ts";
+ *
+ * using gpu = await Gpu.open();
+ * const tokenizer = CharTokenizer.fromText("abcdefgh");
+ * const model = new Gpt(gpu, { n_layer: 1, n_head: 2, n_embd: 8, block_size: 4, vocab_size: 8 });
+ * const files = exportNanoGpt(model, tokenizer, { dataset: "letters" });
+ * console.log(Object.keys(files)); // ["ckpt.pt", "meta.pkl"]
+ * for await (const bytes of files["ckpt.pt"]()) console.log(bytes.length); // what to write, piece by piece
+ * ```
  */
 export function exportNanoGpt(gpt: Gpt, tokenizer: Tokenizer, options: NanoGptOptions): ExportFiles {
   const isOfCharacters = tokenizer instanceof CharTokenizer;

@@ -21,6 +21,21 @@ const masked = -3.4028234663852886e38;
  * The files of a folder with an ONNX model: `model.onnx`, which takes `input_ids`, int64 (batch, sequence) with a
  * sequence of at most block_size, to `logits`, f32 (batch, sequence, vocabulary); `model.onnx_data`, where weights have a
  * file of their own; and what `huggingFaceFiles` gives. Operators are of version 17.
+ *
+ * @example
+ * ```ts
+ * import { Gpu } from "../engine/gpu.ts";
+ * import { CharTokenizer } from "./char_tokenizer.ts";
+ * import { exportOnnx } from "./export_onnx.ts";
+ * import { Gpt } from "./gpt.ts";
+ *
+ * using gpu = await Gpu.open();
+ * const tokenizer = CharTokenizer.fromText("abcdefgh");
+ * const model = new Gpt(gpu, { n_layer: 1, n_head: 2, n_embd: 8, block_size: 4, vocab_size: 8 });
+ * const files = exportOnnx(model, tokenizer);
+ * console.log(Object.keys(files)); // ["model.onnx", "config.json", …]
+ * for await (const bytes of files["model.onnx"]()) console.log(bytes.length); // what to write, piece by piece
+ * ```
  */
 export function exportOnnx(gpt: Gpt, tokenizer: Tokenizer, options: OnnxOptions = {}): ExportFiles {
   const { dtype = "f32" } = options;

@@ -73,7 +73,7 @@ async function parametersOf(model: Gpt): Promise<Map<string, HostTensor>> {
 }
 
 gpuTest("Hugging Face's reader finds llama.cpp's metadata and every parameter in its place", async (gpu) => {
-  const model = smallGpt(gpu, { vocab_size: 270 }), tokenizer = smallBpe();
+  const model = smallGpt(gpu, { vocab_size: 270, n_embd: 6 }), tokenizer = smallBpe();
   const { metadata, tensors } = await exported(model, tokenizer);
   const { tokens, token_type, merges } = Object.fromEntries(
     ["tokens", "token_type", "merges"].map((key) => [key, metadata[`tokenizer.ggml.${key}`]]),
@@ -88,9 +88,9 @@ gpuTest("Hugging Face's reader finds llama.cpp's metadata and every parameter in
     "general.alignment": 32,
     "general.file_type": 0,
     "gpt2.context_length": 8,
-    "gpt2.embedding_length": 16,
+    "gpt2.embedding_length": 6,
     "gpt2.block_count": 2,
-    "gpt2.feed_forward_length": 64,
+    "gpt2.feed_forward_length": 24,
     "gpt2.attention.head_count": 2,
     "gpt2.attention.layer_norm_epsilon": Math.fround(1e-5),
     "gpt2.vocab_size": 270,

@@ -87,7 +87,9 @@ gpuTest("safetensors: f16 and bf16 are the nearest numbers, and one that f16 lac
     1.5 * 2 ** -25,
     65504,
     Infinity,
+    NaN,
   ]);
+  new Uint32Array(special.buffer).fill(0x7fffffff, 8); // a NaN that rounding must not carry over into the sign
   const values = await bias.read();
   values.set(special);
   gpu.write(bias.storage, values);
@@ -99,13 +101,13 @@ gpuTest("safetensors: f16 and bf16 are the nearest numbers, and one that f16 lac
         () => {},
       );
       const { tensors } = await readSafetensorsFile(`${output}/model.safetensors`);
-      return tensors.get("h.1.mlp.c_fc.bias")!.data.slice(0, 8);
+      return tensors.get("h.1.mlp.c_fc.bias")!.data.slice(0, 9);
     };
     const nearest = Float32Array.from(special, (value) => Math.f16round(value));
     assertEquals(await read("f16"), nearest);
     const [third, even, odd, ...exact] = await read("bf16");
     assertEquals([third, even, odd], [0.333984375, 1, 1 + 2 ** -6]); // between two of them: to the even one
-    assertEquals(exact, [-0, 2 ** -24, 1.5 * 2 ** -25, 65536, Infinity]);
+    assertEquals(exact, [-0, 2 ** -24, 1.5 * 2 ** -25, 65536, Infinity, NaN]);
     values[3] = -70_000;
     gpu.write(bias.storage, values);
   });
