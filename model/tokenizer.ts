@@ -1,6 +1,7 @@
 import { WeftError } from "../engine/weft_error.ts";
 import { BpeTokenizer, type EncodeOptions } from "./bpe_tokenizer.ts";
 import { CharTokenizer } from "./char_tokenizer.ts";
+import { charactersFromJson } from "./char_tokenizer_json.ts";
 
 /** Turns text into ids and back. */
 export interface Tokenizer {
@@ -33,6 +34,8 @@ export interface Tokenizer {
 export function tokenizerFromJSON(value: unknown): Tokenizer {
   const { type, model } = (value ?? {}) as { type?: unknown; model?: unknown };
   if (type === "character") return CharTokenizer.fromJSON(value);
+  const characters = charactersFromJson(value);
+  if (characters !== undefined) return CharTokenizer.fromJSON({ type: "character", characters });
   if (model !== undefined) return BpeTokenizer.fromJSON(value);
   throw new WeftError(
     `This is no tokenizer: it must have type "character", or be a tokenizer.json of Hugging Face with a model`,

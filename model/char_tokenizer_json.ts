@@ -1,0 +1,40 @@
+import type { CharTokenizer } from "./char_tokenizer.ts";
+
+/**
+ * A Hugging Face `tokenizer.json` that cuts text into characters as a `CharTokenizer` does: BPE over characters without
+ * a merge. Characters that it does not know are left out there, where Weft stops.
+ */
+export function charTokenizerToJson({ characters }: CharTokenizer): Record<string, unknown> {
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: { type: "Split", pattern: { Regex: "[\\s\\S]" }, behavior: "Isolated", invert: false },
+    post_processor: null,
+    decoder: { type: "Fuse" },
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: false,
+      vocab: Object.fromEntries(characters.map((character, id) => [character, id])),
+      merges: [],
+    },
+  };
+}
+
+/** The characters by id of what `charTokenizerToJson` gave; undefined for anything else. */
+export function charactersFromJson(value: unknown): string | undefined {
+  const { decoder, model } = (value ?? {}) as { decoder?: { type?: unknown }; model?: Record<string, unknown> };
+  const isOurs = decoder?.type === "Fuse" && Array.isArray(model?.merges) && model.merges.length === 0;
+  if (!isOurs || typeof model?.vocab !== "object" || model.vocab === null) return undefined;
+  const entries = Object.entries(model.vocab).sort((a, b) => a[1] - b[1]);
+  const areCharacters = entries.every(([token, id], i) => id === i && [...token].length === 1);
+  return areCharacters ? entries.map(([token]) => token).join("") : undefined;
+}
