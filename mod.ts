@@ -116,6 +116,12 @@ export { wholeWords } from "./train/whole_words.ts";
 // Models.
 export { Bigram, type BigramConfig } from "./model/bigram.ts";
 export { CharTokenizer } from "./model/char_tokenizer.ts";
+export type { ExportFiles, FileContents } from "./model/export_files.ts";
+export { exportGguf } from "./model/export_gguf.ts";
+export { exportHuggingFace } from "./model/export_hugging_face.ts";
+export { exportNanoGpt, type NanoGptOptions } from "./model/export_nanogpt.ts";
+export { exportOnnx, type OnnxOptions } from "./model/export_onnx.ts";
+export type { StoredType } from "./model/export_tensor.ts";
 export { generate, type GenerateOptions, sample } from "./model/generate.ts";
 export { Gpt } from "./model/gpt.ts";
 export { type GptConfig, gptParameterShapes } from "./model/gpt_config.ts";

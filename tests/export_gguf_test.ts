@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { gguf } from "npm:@huggingface/gguf@0.4.6";
+import { gguf } from "@huggingface/gguf";
 import { exportCommand } from "../cli/export.ts";
 import { ggufTokenizer } from "../model/gguf_tokenizer.ts";
 import {

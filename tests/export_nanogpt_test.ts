@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import JSZip from "npm:jszip@3.10.2";
-import { NameRegistry, Parser } from "npm:pickleparser@0.2.1";
+import JSZip from "jszip";
+import { NameRegistry, Parser } from "pickleparser";
 import { exportCommand } from "../cli/export.ts";
 import { encodePickle, type PickleValue } from "../model/pickle.ts";
 import { encodeZip } from "../model/zip.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import * as ort from "npm:onnxruntime-web@1.30.0";
+import * as ort from "onnxruntime-web";
 import { exportCommand } from "../cli/export.ts";
 import { exportOnnx } from "../model/export_onnx.ts";
 import { Gpt, type GptConfig, Gpu } from "../mod.ts";
