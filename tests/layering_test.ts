@@ -95,3 +95,16 @@ Deno.test("the engine with its shaders stays below 7,000 lines", async () => {
   for (const file of files) lines += (await Deno.readTextFile(`${root}/${file}`)).split("\n").length - 1;
   assertEquals(lines < 7000, true, `${lines} lines`);
 });
+
+Deno.test("the tests know the program's packages in the same versions, and the program none that only tests need", async () => {
+  const read = async (path: string) =>
+    JSON.parse(await Deno.readTextFile(`${root}/${path}`)).imports as Record<string, string>;
+  const [own, tests] = [await read("deno.json"), await read("tests/deno.json")];
+  assertEquals({ ...tests, ...own }, tests);
+  const sources = await Promise.all((await filesOf("cli")).map((file) => Deno.readTextFile(`${root}/${file}`)));
+  for (const name of Object.keys(tests)) {
+    // these two are for those who write tests and examples
+    const isOwn = ["@std/assert", "wgpu-matrix"].includes(name) || sources.some((text) => text.includes(`"${name}`));
+    assertEquals(Object.hasOwn(own, name), isOwn, name); // every package of the lock file is fetched before the first start
+  }
+});
