@@ -31,11 +31,14 @@ Deno.test("every file that is not what it was is named, with what is wrong", asy
     await Deno.writeTextFile(`${dir}/b.bin`, texts["b.bin"].replace("bytes", "bites"));
     await Deno.writeTextFile(`${dir}/empty`, "no");
     const error = await assertRejects(() => verifyChecksums(dir), WeftError);
-    assertEquals((error as Error).message.replaceAll(`${dir}/`, ""), [
-      "a.json is damaged: it is missing",
-      "b.bin is damaged: its contents do not have their checksum",
-      "empty is damaged: it has 2 bytes instead of 0",
-    ].join("; "));
+    assertEquals(
+      (error as Error).message.replaceAll(`${dir}/`, ""),
+      [
+        "a.json is damaged: it is missing",
+        "b.bin is damaged: its contents do not have their checksum",
+        "empty is damaged: it has 2 bytes instead of 0",
+      ].join("; "),
+    );
   });
 });
 

@@ -1,16 +1,24 @@
 import { WeftError } from "../engine/weft_error.ts";
 import { removeIfThere } from "./files.ts";
 
+/** How a directory is written. */
+export interface WriteDirectoryOptions {
+  /** Whether what was there before is kept, as `PATH.old`. Default: no. */
+  readonly keepPrevious?: boolean;
+}
+
 /**
  * Writes a directory so that at every moment either the previous one or the new one is there, whole: `write` fills
  * `PATH.new`, which is renamed to `PATH` after what was there is renamed to `PATH.old`. A kill between the two renames
- * leaves `PATH.old`, which `findDirectory` finds.
+ * leaves `PATH.old`, which `findDirectory` finds. Files and directories are on the disk before a rename, and the renames
+ * before it returns.
  *
  * @throws {WeftError} when it cannot be written; what was there before is as it was.
  */
 export async function writeDirectory(
   path: string,
   write: (directory: string) => Promise<void>,
+  { keepPrevious = false }: WriteDirectoryOptions = {},
 ): Promise<void> {
   const fresh = `${path}.new`, old = `${path}.old`;
   try {
@@ -18,11 +26,14 @@ export async function writeDirectory(
     await removeIfThere(fresh);
     await Deno.mkdir(fresh, { recursive: true });
     await write(fresh);
-    await syncFiles(fresh);
-    await removeIfThere(old);
-    if (await exists(path)) await Deno.rename(path, old);
+    await syncAll(fresh);
+    if (await exists(path)) {
+      await removeIfThere(old);
+      await Deno.rename(path, old);
+    }
     await Deno.rename(fresh, path);
-    await removeIfThere(old).catch(() => {}); // the new one is in place, and the next write tries again
+    await syncDirectory(path.replace(/\/?[^/]*$/, "") || (path.startsWith("/") ? "/" : "."));
+    if (!keepPrevious) await removeIfThere(old).catch(() => {}); // the new one is in place, and the next write tries again
   } catch (error) {
     await mend(path, old).catch(() => {}); // the first error is the one to tell
     await removeIfThere(fresh).catch(() => {});
@@ -44,14 +55,22 @@ async function mend(path: string, old: string): Promise<void> {
   if (!await exists(path) && await exists(old)) await Deno.rename(old, path);
 }
 
-/** Waits until the disk has the contents of each file, so that a rename cannot overtake them. */
-async function syncFiles(directory: string): Promise<void> {
+/** Waits until the disk has a directory and the contents of each file in it, so that a rename cannot overtake them. */
+async function syncAll(directory: string): Promise<void> {
   for await (const { name, isFile, isDirectory } of Deno.readDir(directory)) {
-    if (isDirectory) await syncFiles(`${directory}/${name}`);
+    if (isDirectory) await syncAll(`${directory}/${name}`);
     if (!isFile) continue;
     using file = await Deno.open(`${directory}/${name}`, { read: true, write: true });
     await file.sync();
   }
+  await syncDirectory(directory);
+}
+
+/** Waits until the disk has the names in a directory; on Windows a directory cannot be opened, and none does. */
+async function syncDirectory(directory: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  using file = await Deno.open(directory);
+  await file.sync();
 }
 
 async function exists(path: string): Promise<boolean> {

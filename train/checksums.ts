@@ -23,12 +23,15 @@ export function hashText(text: string): Xxh32 {
 }
 
 /**
- * Reads every file that `checksums.txt` of a directory names, and compares. A directory without one is not checked:
- * other programs' have none. Returns whether it was.
+ * Reads every file that `checksums.txt` of a directory names, or those of them that are `wanted`, and compares. A
+ * directory without one is not checked: other programs' have none. Returns whether it was.
  *
  * @throws {WeftError} listing every file that is missing, of another length or of other contents.
  */
-export async function verifyChecksums(directory: string): Promise<boolean> {
+export async function verifyChecksums(
+  directory: string,
+  wanted: (name: string) => boolean = () => true,
+): Promise<boolean> {
   let text: string;
   try {
     text = new TextDecoder().decode(await Deno.readFile(`${directory}/${checksumsFile}`));
@@ -43,6 +46,7 @@ export async function verifyChecksums(directory: string): Promise<boolean> {
   const problems: string[] = [];
   for (const line of lines.trimEnd().split("\n")) {
     const [, , bytes, name] = /^(\w{8}) (\d+) (.+)$/.exec(line)!;
+    if (!wanted(name)) continue;
     const problem = await compare(`${directory}/${name}`, Number(bytes), line);
     if (problem !== undefined) problems.push(`${directory}/${name} is damaged: ${problem}`);
   }
@@ -60,7 +64,8 @@ async function compare(path: string, bytes: number, line: string): Promise<strin
     using file = await Deno.open(path);
     const { size } = await file.stat();
     if (size !== bytes) return `it has ${size} bytes instead of ${bytes}`;
-    const hash = await hashFile(file), name = path.slice(path.lastIndexOf("/") + 1);
+    const hash = await hashFile(file, Math.max(1, Math.min(size, pieceBytes))),
+      name = path.slice(path.lastIndexOf("/") + 1);
     return lineOf(hash, name) === `${line}\n` ? undefined : "its contents do not have their checksum";
   } catch (error) {
     return error instanceof Deno.errors.NotFound ? "it is missing" : (error as Error).message;
@@ -68,7 +73,7 @@ async function compare(path: string, bytes: number, line: string): Promise<strin
 }
 
 /** The next piece is read while one is hashed. */
-async function hashFile(file: Deno.FsFile): Promise<Xxh32> {
+async function hashFile(file: Deno.FsFile, pieceBytes: number): Promise<Xxh32> {
   const hash = new Xxh32();
   let [piece, next] = [new Uint8Array(pieceBytes), new Uint8Array(pieceBytes)];
   for (let count = await file.read(piece); count !== null;) {

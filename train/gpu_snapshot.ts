@@ -1,0 +1,123 @@
+import type { Gpu } from "../engine/gpu.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { WeftError } from "../engine/weft_error.ts";
+
+const largestPiece = 1 << 26;
+
+/** A part of a tensor: bytes of its memory. */
+interface Stretch {
+  readonly tensor: Tensor;
+  readonly from: number;
+  readonly bytes: number;
+}
+
+/** Memory that is copied to and can be mapped. */
+interface Staged {
+  readonly buffer: GPUBuffer;
+  readonly bytes: number;
+}
+
+/**
+ * The bytes of several f32 tensors as they are at one moment, one after another, to be read while the GPU goes on
+ * changing them. They are copied on the GPU into memory that the host can map, at most `memory` bytes at a time: where
+ * all fit, `copied` holds at once; else only after all but so many bytes were read, and the tensors must wait for it.
+ */
+export class GpuSnapshot {
+  /** Resolves when the tensors may be changed: their copies are recorded, and done before whatever is recorded next. */
+  readonly copied: Promise<void>;
+  #gpu: Gpu;
+  #memory: number;
+  #pieces: Stretch[][];
+  #next = 0;
+  #staged: Staged[] = [];
+  #mapped: Uint8Array<ArrayBuffer> | undefined;
+  #at = 0;
+  #release: () => void;
+
+  /** Takes what the tensors hold after all that was recorded so far. */
+  constructor(gpu: Gpu, tensors: readonly Tensor[], memory: number) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.copied = promise;
+    this.#release = resolve;
+    this.#gpu = gpu;
+    this.#memory = memory;
+    const most = Math.floor(Math.min(largestPiece, memory, gpu.device.limits.maxBufferSize) / 4) * 4;
+    this.#pieces = cut(tensors, Math.max(4, most));
+    this.#stage();
+  }
+
+  /**
+   * The next bytes, at least one and at most `limit`, which hold until the next call. There must be some left.
+   *
+   * @throws {WeftError} when the GPU fails.
+   */
+  async read(limit: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#mapped !== undefined && this.#at === this.#mapped.length) {
+      this.#staged.shift()!.buffer.destroy();
+      this.#mapped = undefined;
+      this.#stage();
+    }
+    this.#mapped ??= await this.#map(this.#staged[0]);
+    const bytes = this.#mapped.subarray(this.#at, this.#at + limit);
+    this.#at += bytes.length;
+    return bytes;
+  }
+
+  /** Gives the memory back, read or not. */
+  close(): void {
+    for (const { buffer } of this.#staged.splice(0)) buffer.destroy();
+    this.#next = this.#pieces.length;
+    this.#release();
+  }
+
+  /** Copies as much as there is room for. */
+  #stage(): void {
+    let room = this.#memory - this.#staged.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (; this.#next < this.#pieces.length; this.#next++) {
+      const piece = this.#pieces[this.#next], size = piece.reduce((sum, { bytes }) => sum + bytes, 0);
+      if (this.#staged.length > 0 && size > room) break;
+      const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+      const buffer = this.#gpu.device.createBuffer({ label: "snapshot", size, usage });
+      let to = 0;
+      for (const { tensor: { storage }, from, bytes } of piece) {
+        this.#gpu.recorder.copy(storage.buffer, from, buffer, to, bytes);
+        to += bytes;
+      }
+      this.#staged.push({ buffer, bytes: size });
+      room -= size;
+    }
+    this.#gpu.submit();
+    if (this.#next === this.#pieces.length) this.#release();
+  }
+
+  async #map({ buffer }: Staged): Promise<Uint8Array<ArrayBuffer>> {
+    try {
+      await buffer.mapAsync(GPUMapMode.READ);
+      this.#at = 0;
+      return new Uint8Array(buffer.getMappedRange());
+    } catch (error) {
+      await this.#gpu.finish(); // throws what went wrong before
+      throw new WeftError(`The GPU's memory cannot be read: ${(error as Error).message}`);
+    }
+  }
+}
+
+/** The tensors' memory in pieces of at most so many bytes. */
+function cut(tensors: readonly Tensor[], most: number): Stretch[][] {
+  const pieces: Stretch[][] = [];
+  let room = 0;
+  for (const tensor of tensors) {
+    const first = 4 * tensor.offset, end = first + 4 * tensor.size;
+    for (let from = first; from < end;) {
+      if (room === 0) {
+        pieces.push([]);
+        room = most;
+      }
+      const bytes = Math.min(room, end - from);
+      pieces.at(-1)!.push({ tensor, from, bytes });
+      from += bytes;
+      room -= bytes;
+    }
+  }
+  return pieces;
+}
