@@ -22,13 +22,14 @@ export interface TrainData {
 }
 
 /**
- * A folder of shards, or a text with the tokenizer that is given, resumed, or made of its characters.
+ * A folder of shards, or a text with the tokenizer of the model that is `given`, of the configuration, or made of its
+ * characters.
  *
- * @throws {WeftError} when there is none, or its tokenizer is not that of the run that is resumed.
+ * @throws {WeftError} when there is none, or its tokenizer is not that of the model.
  */
 export async function loadTrainData(
   config: TrainConfig,
-  resumed: Tokenizer | undefined,
+  given: Tokenizer | undefined,
   progress: Progress,
 ): Promise<TrainData> {
   const { dataset } = config;
@@ -37,10 +38,8 @@ export async function loadTrainData(
       throw new WeftError(`tokenizer is ${config.tokenizer}, and the folder ${dataset} has its own: leave it out`);
     }
     const data = await openPreparedData(dataset); // stays open for the run
-    if (resumed !== undefined && JSON.stringify(resumed) !== JSON.stringify(data.tokenizer)) {
-      throw new WeftError(
-        `${dataset} has another tokenizer than the run in ${config.out_dir}: it cannot be resumed so`,
-      );
+    if (given !== undefined && JSON.stringify(given) !== JSON.stringify(data.tokenizer)) {
+      throw new WeftError(`${dataset} has another tokenizer than the model that is to learn from it`);
     }
     const { parts: { train, val }, vocab_size } = data.meta;
     progress.print(
@@ -50,7 +49,7 @@ export async function loadTrainData(
     return { ...data, name: dataset };
   }
   const { text, name } = await loadCorpus(dataset, { cacheDir: ".cache", log: (line) => progress.print(line) });
-  const tokenizer = resumed ??
+  const tokenizer = given ??
     (config.tokenizer === "" ? CharTokenizer.fromText(text) : await loadTokenizer(config.tokenizer));
   const { train, validation } = splitTokens(tokenizer.encode(text));
   const kinds = tokenizer instanceof CharTokenizer ? "kinds" : `kinds of tokens`;

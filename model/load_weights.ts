@@ -63,7 +63,8 @@ export async function fillTensors(
       at += data.length;
       inFlight += data.byteLength;
       if (inFlight >= mostInFlight) {
-        await gpu.finish(); // what was written has a copy in memory until it is done
+        gpu.device.queue.submit([]); // what is written has a copy in memory until a submission is done
+        await gpu.finish();
         inFlight = 0;
       }
       if (at === size) break;

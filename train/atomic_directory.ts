@@ -44,6 +44,18 @@ export async function writeDirectory(
   }
 }
 
+/**
+ * Puts the previous directory, `PATH.old`, in the place of a damaged one, which is kept as `PATH.damaged`; returns that
+ * name.
+ */
+export async function revertDirectory(path: string): Promise<string> {
+  const damaged = `${path}.damaged`;
+  await removeIfThere(damaged);
+  await Deno.rename(path, damaged); // a kill here leaves PATH.old, which is found
+  await Deno.rename(`${path}.old`, path);
+  return damaged;
+}
+
 /** The whole directory that `writeDirectory` left under that name, if there is one. */
 export async function findDirectory(path: string): Promise<string | undefined> {
   if (await exists(path)) return path;

@@ -2,7 +2,8 @@ import type { Gpu } from "../engine/gpu.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
 
-const largestPiece = 1 << 26;
+/** Bytes that are mapped together, and bytes that are looked at together: Deno copies what it maps, and blocks meanwhile. */
+const largestPiece = 1 << 26, largestWindow = 1 << 23;
 
 /** A part of a tensor: bytes of its memory. */
 interface Stretch {
@@ -30,7 +31,9 @@ export class GpuSnapshot {
   #pieces: Stretch[][];
   #next = 0;
   #staged: Staged[] = [];
-  #mapped: Uint8Array<ArrayBuffer> | undefined;
+  /** What is looked at of the first piece that is staged, where it ends there, and what was read of it. */
+  #window: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #windowEnd = 0;
   #at = 0;
   #release: () => void;
 
@@ -52,13 +55,8 @@ export class GpuSnapshot {
    * @throws {WeftError} when the GPU fails.
    */
   async read(limit: number): Promise<Uint8Array<ArrayBuffer>> {
-    if (this.#mapped !== undefined && this.#at === this.#mapped.length) {
-      this.#staged.shift()!.buffer.destroy();
-      this.#mapped = undefined;
-      this.#stage();
-    }
-    this.#mapped ??= await this.#map(this.#staged[0]);
-    const bytes = this.#mapped.subarray(this.#at, this.#at + limit);
+    if (this.#at === this.#window.length) await this.#moveOn();
+    const bytes = this.#window.subarray(this.#at, this.#at + limit);
     this.#at += bytes.length;
     return bytes;
   }
@@ -90,11 +88,18 @@ export class GpuSnapshot {
     if (this.#next === this.#pieces.length) this.#release();
   }
 
-  async #map({ buffer }: Staged): Promise<Uint8Array<ArrayBuffer>> {
+  async #moveOn(): Promise<void> {
+    if (this.#windowEnd === this.#staged[0].bytes) {
+      this.#staged.shift()!.buffer.destroy();
+      this.#windowEnd = 0;
+      this.#stage();
+    }
+    const { buffer, bytes } = this.#staged[0], from = this.#windowEnd;
     try {
-      await buffer.mapAsync(GPUMapMode.READ);
+      if (from === 0) await buffer.mapAsync(GPUMapMode.READ);
+      this.#windowEnd = Math.min(from + largestWindow, bytes);
+      this.#window = new Uint8Array(buffer.getMappedRange(from, this.#windowEnd - from));
       this.#at = 0;
-      return new Uint8Array(buffer.getMappedRange());
     } catch (error) {
       await this.#gpu.finish(); // throws what went wrong before
       throw new WeftError(`The GPU's memory cannot be read: ${(error as Error).message}`);
