@@ -16,15 +16,17 @@ async function permissionsOf(task: string): Promise<string[]> {
   return tasks[task].split(" ").filter((word) => word.startsWith("--allow-"));
 }
 
-/** Starts a command of cli/ with the permissions of its task. */
+/** Starts a command of cli/ with the permissions of its task; `before` it, commands of a shell. */
 export async function startTask(
   task: string,
   args: readonly string[],
   cwd = root,
   env: Record<string, string> = {},
+  before?: string,
 ): Promise<Deno.ChildProcess> {
-  return new Deno.Command(Deno.execPath(), {
+  return new Deno.Command(before === undefined ? Deno.execPath() : "sh", {
     args: [
+      ...before === undefined ? [] : ["-c", `${before}; exec "$@"`, "sh", Deno.execPath()],
       "run",
       "--no-check",
       "--config",
