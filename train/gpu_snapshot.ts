@@ -3,7 +3,7 @@ import type { Tensor } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
 
 /** Bytes that are mapped together, and bytes that are looked at together: Deno copies what it maps, and blocks meanwhile. */
-const largestPiece = 1 << 26, largestWindow = 1 << 23;
+const smallestPiece = 1 << 16, largestPiece = 1 << 26, largestWindow = 1 << 23;
 
 /** A part of a tensor: bytes of its memory. */
 interface Stretch {
@@ -20,7 +20,7 @@ interface Staged {
 
 /**
  * The bytes of several f32 tensors as they are at one moment, one after another, to be read while the GPU goes on
- * changing them. They are copied on the GPU into memory that the host can map, at most `memory` bytes at a time: where
+ * changing them. They are copied on the GPU into memory that the host can map, at most `memory` bytes at a time, or 64 KB: where
  * all fit, `copied` holds at once; else only after all but so many bytes were read, and the tensors must wait for it.
  */
 export class GpuSnapshot {
@@ -44,8 +44,8 @@ export class GpuSnapshot {
     this.#release = resolve;
     this.#gpu = gpu;
     this.#memory = memory;
-    const most = Math.floor(Math.min(largestPiece, memory, gpu.device.limits.maxBufferSize) / 4) * 4;
-    this.#pieces = cut(tensors, Math.max(4, most));
+    const most = Math.min(largestPiece, Math.max(memory, smallestPiece), gpu.device.limits.maxBufferSize);
+    this.#pieces = cut(tensors, Math.floor(most / 8) * 8);
     this.#stage();
   }
 
