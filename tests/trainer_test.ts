@@ -286,3 +286,22 @@ gpuTest("a loss log is read in order, again and again, and says when it is full"
   for (let i = 0; i < 3; i++) log.push(tensor(gpu, [i]));
   assertThrows(() => log.push(tensor(gpu, [3])), WeftError, "full: it holds 3 numbers");
 });
+
+gpuTest("a resumed run goes on in its data, also when it takes more micro-batches a step", async (gpu) => {
+  const taken = async (over: Partial<TrainerOptions>) => {
+    const numbers: number[] = [], source = batches(1);
+    const at = (number: number) => (numbers.push(number), source.at(number));
+    const { options } = setUp(gpu, {
+      batches: { batchSize: 4, blockSize: 8, at },
+      maxIters: 5,
+      evalInterval: 99,
+      ...over,
+    });
+    const trainer = new Trainer({ ...options, evalIters: 1 });
+    await trainer.run();
+    return [...numbers, trainer.loaderPosition];
+  };
+  assertEquals(await taken({}), [0, 1, 2, 3, 4, 5]);
+  assertEquals(await taken({ step: 3, gradAccumSteps: 2 }), [6, 7, 8, 9, 10]);
+  assertEquals(await taken({ step: 3, gradAccumSteps: 2, loaderPosition: 3 }), [3, 4, 5, 6, 7]);
+});
