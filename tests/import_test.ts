@@ -12,6 +12,8 @@ import {
   tensor,
   WeftError,
 } from "../mod.ts";
+import { WeightFiles } from "../model/weight_files.ts";
+import { fillTensors } from "../model/load_weights.ts";
 import { byteCharacters } from "../model/byte_alphabet.ts";
 import { expectClose, gpuTest } from "./_check_op.ts";
 import { root } from "./_program.ts";
@@ -246,5 +248,16 @@ gpuTest("a folder with vocab.json and merges.txt has the tokenizer of those", as
     await Deno.writeTextFile(`${dir}/merges.txt`, "#version: 0.2\na b\n");
     const { tokenizer } = await loadCheckpoint(gpu, dir);
     assertEquals([...tokenizer.encode("abb<|endoftext|>")], [256, 98, 257]);
+  });
+});
+
+gpuTest("a tensor longer than a piece is filled whole, and only as far as it goes", async (gpu) => {
+  const data = Float32Array.from({ length: (1 << 21) + 5 }, (_, i) => i % 1000 + i / 8);
+  await withModel({ tensors: new Map([["w", { dtype: "f32", shape: [data.length], data }]]) }, async (dir) => {
+    using files = await WeightFiles.open(dir);
+    const whole = tensor(gpu, new Float32Array(data.length)), part = tensor(gpu, new Float32Array(data.length - 3));
+    await fillTensors([[whole, "w"], [part, "w"]], files);
+    assertEquals(await whole.read(), data);
+    assertEquals(await part.read(), data.slice(0, -3));
   });
 });
