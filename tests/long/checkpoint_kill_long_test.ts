@@ -40,7 +40,7 @@ Deno.test("a run that is killed 200 times at random moments always has a whole c
           stdout += new TextDecoder().decode(value);
         }
       }
-      await new Promise((resolve) => setTimeout(resolve, trains ? 500 * next() ** 2 : 800 * next()));
+      await new Promise((resolve) => setTimeout(resolve, trains ? 700 * next() : 800 * next()));
       child.kill("SIGKILL");
       await Promise.all([child.status, reader.cancel()]);
       assertEquals([await stderr, stdout.includes("warning")], ["", false]);
@@ -57,7 +57,7 @@ Deno.test("a run that is killed 200 times at random moments always has a whole c
     console.log(
       `${kills} kills in ${step} steps; ${early} before the first checkpoint, ${between} between two renames`,
     );
-    assert(step > kills / 2, `${step} steps`);
+    assert(step > kills / 4, `${step} steps`);
     const end = `--max_iters=${step + 5}`;
     const resumed = await runTask("train", ["--init_from=resume", ...saving, end], dir);
     assertEquals([resumed.code, resumed.stderr], [0, ""]);
