@@ -9,11 +9,15 @@ import { modelConfigJson, modelFromConfigJson, type ModelOverrides } from "../mo
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { WeightFiles } from "../model/weight_files.ts";
 import type { AdamW } from "./adamw.ts";
-import { findDirectory, writeDirectory } from "./atomic_directory.ts";
-import { hashText, verifyChecksums, writeChecksums } from "./checksums.ts";
+import { findDirectory } from "./atomic_directory.ts";
+import { writeInThread } from "./checkpoint_files.ts";
+import { verifyChecksums } from "./checksums.ts";
 import { GpuSnapshot } from "./gpu_snapshot.ts";
 import { loadTokenizer } from "./tokenizer_file.ts";
-import { type TensorShapes, writeWeights } from "./weight_writer.ts";
+import type { TensorShapes } from "./weight_writer.ts";
+
+/** Bytes that are copied on the GPU at a time, on their way to the host. */
+const mostStaged = 1 << 28;
 
 /** Where a run stands: what a resume needs beside parameters and moments. */
 export interface TrainerState {
@@ -80,8 +84,7 @@ export async function saveCheckpoint(
   const { model, tokenizer, optimizer } = parts, metadata = { steps: String(optimizer.steps) };
   const parameters = [...model.parameters()], moments = [...optimizer.state()];
   const tensors = [...parameters, ...moments].map(([, tensor]) => tensor);
-  const snapshot = new GpuSnapshot(model.gpu, tensors, maxShardSize);
-  snapshot.copied.then(onCopied);
+  const snapshot = new GpuSnapshot(model.gpu, tensors, mostStaged);
   try {
     const ends = { bos_token_id: tokenizer.endOfText ?? null, eos_token_id: tokenizer.endOfText ?? null };
     const texts = new Map(
@@ -92,24 +95,25 @@ export async function saveCheckpoint(
         "trainer_state.json": { ...parts.state, engine_version: version },
       }).map(([name, value]) => [name, JSON.stringify(value, null, 2) + "\n"]),
     );
-    const read = (limit: number) => snapshot.read(limit);
-    const [first, ...others] = [...copies, directory];
-    await writeDirectory(first, async (path) => {
-      const hashes = new Map([
-        ...await writeWeights(path, "model", shapesOf(parameters), read, { metadata: { format: "pt" }, maxShardSize }),
-        ...await writeWeights(path, "optimizer", shapesOf(moments), read, { metadata, maxShardSize }),
-      ]);
-      for (const [name, text] of texts) {
-        await Deno.writeTextFile(`${path}/${name}`, text);
-        hashes.set(name, hashText(text));
-      }
-      await writeChecksums(path, hashes);
-    }, { keepPrevious: keepPrevious && first === directory });
-    for (const other of others) {
-      await writeDirectory(other, async (path) => {
-        for await (const { name } of Deno.readDir(first)) await Deno.copyFile(`${first}/${name}`, `${path}/${name}`);
-      }, { keepPrevious: keepPrevious && other === directory });
-    }
+    const files = {
+      directories: [...copies, directory],
+      keepPrevious,
+      maxShardSize,
+      weights: [
+        ["model", shapesOf(parameters), { format: "pt" }],
+        ["optimizer", shapesOf(moments), metadata],
+      ] as const,
+      texts,
+    };
+    const largest = Math.max(1 << 16, maxShardSize);
+    let left = tensors.reduce((sum, { size }) => sum + 4 * size, 0);
+    const next = async () => {
+      if (left === 0) return undefined;
+      const bytes = (await snapshot.read(Math.min(left, largest))).slice(); // it goes to another thread
+      left -= bytes.length;
+      return bytes;
+    };
+    await writeInThread(files, next, maxShardSize, onCopied);
   } finally {
     snapshot.close();
   }

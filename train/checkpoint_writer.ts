@@ -1,7 +1,8 @@
 import { type CheckpointParts, saveCheckpoint, type SaveOptions } from "./checkpoint.ts";
 
 /**
- * Writes checkpoints while training goes on: one at a time, each from a copy of the parameters and moments.
+ * Writes checkpoints while training goes on: one at a time, each from a copy of the parameters and moments, in a thread of
+ * its own.
  */
 export class CheckpointWriter {
   #writing: Promise<void> | undefined;

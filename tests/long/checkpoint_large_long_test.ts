@@ -22,7 +22,7 @@ Deno.test("a checkpoint of 124 million parameters with moments is written in the
     }
     const parts = { model, optimizer, tokenizer: CharTokenizer.fromText("abc"), state: stateOf(1) };
     const writer = new CheckpointWriter();
-    await timed("copied on the GPU", () => writer.save(last, parts)); // the host is free long before
+    await timed("copied", () => writer.save(last, parts));
     // From here on training would go on: how long does the writing keep the host from anything else?
     let longest = 0, blocked = 0, before = performance.now(), most = 0;
     const timer = setInterval(() => {
