@@ -126,7 +126,18 @@ export { generate, type GenerateOptions, sample } from "./model/generate.ts";
 export { Gpt } from "./model/gpt.ts";
 export { type GptConfig, gptParameterShapes } from "./model/gpt_config.ts";
 export type { ForwardOptions, LanguageModel } from "./model/language_model.ts";
-export { type ModelConfigJson, modelConfigJson, modelFromConfigJson, setParameters } from "./model/model_config.ts";
+export { fillTensors, loadWeights } from "./model/load_weights.ts";
+export {
+  gptConfigFromJson,
+  type ModelConfigJson,
+  modelConfigJson,
+  modelFromConfigJson,
+  type ModelOverrides,
+  setParameters,
+} from "./model/model_config.ts";
+export { SafetensorsFile } from "./model/safetensors_file.ts";
+export type { TensorPlace } from "./model/safetensors_format.ts";
+export { WeightFiles } from "./model/weight_files.ts";
 
 // Data.
 export { cleanCorpus, type CleanCorpusOptions } from "./train/cleaning/clean_corpus.ts";
@@ -147,12 +158,18 @@ export { AdamW, type AdamWOptions, firstLossScale, type StepOptions } from "./tr
 export { Batches, type BatchesOptions, splitTokens } from "./train/batches.ts";
 export {
   type CheckpointParts,
+  findCheckpoint,
   loadCheckpoint,
+  type LoadOptions,
   loadTrainerState,
   restoreOptimizer,
   saveCheckpoint,
+  type SaveOptions,
   type TrainerState,
 } from "./train/checkpoint.ts";
+export { CheckpointWriter } from "./train/checkpoint_writer.ts";
+export { DirectoryLock } from "./train/directory_lock.ts";
+export { downloadModel, type HubFile, type HubListing, hubModels, type HubOptions } from "./train/hub_models.ts";
 export { type BatchSource, evaluate } from "./train/evaluate.ts";
 export { LossLog } from "./train/loss_log.ts";
 export { type MemoryPlan, planStep, type StepPlan } from "./train/plan.ts";

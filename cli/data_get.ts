@@ -1,10 +1,11 @@
 import { corpora, type Corpus, type CorpusFile } from "../train/corpora.ts";
-import { downloadFile, type DownloadProgress } from "../train/download.ts";
+import { downloadFile } from "../train/download.ts";
 import { nearestName } from "../train/nearest_name.ts";
 import { describeOptions, resolveOptions } from "../train/options.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import { parseCommandLine } from "./command_line.ts";
-import { formatCount, formatDuration } from "./format.ts";
+import { showDownload } from "./download_progress.ts";
+import { formatCount } from "./format.ts";
 import { Progress } from "./progress.ts";
 
 const options = {
@@ -49,7 +50,7 @@ export async function dataGet(
     await downloadFile(file.url, path, {
       size: file.bytes,
       sha256: file.sha256,
-      onProgress: showing(progress, file.name),
+      onProgress: showDownload(progress, file.name),
     });
     progress.print(`${path}: ${formatCount((await Deno.stat(path)).size)}B, ${file.sha256 ? "checked" : "complete"}`);
   }
@@ -83,21 +84,4 @@ function sizeOf(files: readonly CorpusFile[]): string {
 function describeReading({ format, textField, documentSeparator }: Corpus): string {
   const separated = documentSeparator === undefined ? "a file is one document" : `separated by ${documentSeparator}`;
   return format === "text" ? `documents: plain text, ${separated}` : `documents: ${format}, field ${textField}`;
-}
-
-/** A line of progress, often on a terminal and now and then in a pipe. */
-function showing(progress: Progress, name: string): (state: DownloadProgress) => void {
-  const interval = Deno.stdout.isTerminal() ? 200 : 10_000;
-  let shown = performance.now(), first: { bytes: number; time: number } | undefined;
-  return ({ phase, bytes, total }) => {
-    const time = performance.now();
-    if (phase === "downloading") first ??= { bytes, time };
-    if (time - shown < interval) return;
-    shown = time;
-    const of = total === undefined ? "" : ` of ${formatCount(total)}B, ${(bytes / total * 100).toFixed(1)}%`;
-    const speed = first && (bytes - first.bytes) / (time - first.time) * 1000;
-    const pace = !speed ? "" : `  ${formatCount(speed)}B/s` +
-      (total === undefined ? "" : `  ${formatDuration((total - bytes) / speed)} left`);
-    progress.update(`${phase} ${name}: ${formatCount(bytes)}B${of}${pace}`);
-  };
 }

@@ -10,20 +10,16 @@ import type { GptConfig } from "../model/gpt_config.ts";
 import type { LanguageModel } from "../model/language_model.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { AdamW, firstLossScale } from "../train/adamw.ts";
-import { findDirectory } from "../train/atomic_directory.ts";
 import { Batches } from "../train/batches.ts";
-import {
-  loadCheckpoint,
-  loadTrainerState,
-  restoreOptimizer,
-  saveCheckpoint,
-  type TrainerState,
-} from "../train/checkpoint.ts";
+import { loadCheckpoint, restoreOptimizer } from "../train/checkpoint.ts";
+import { CheckpointWriter } from "../train/checkpoint_writer.ts";
+import { DirectoryLock } from "../train/directory_lock.ts";
 import { checkFit } from "../train/fit.ts";
 import { describeOptions, type OptionLayer } from "../train/options.ts";
 import { learningRateAt } from "../train/schedule.ts";
-import { cpuPreset, gpuPreset, resolveTrainConfig, type TrainConfig, trainOptions } from "../train/train_config.ts";
+import { resolveTrainConfig, type TrainConfig, trainOptions } from "../train/train_config.ts";
 import { type StepReport, Trainer } from "../train/trainer.ts";
+import { type Beginning, chooseBeginning } from "./beginning.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { formatCount, formatDuration } from "./format.ts";
 import { openGpu } from "./open_gpu.ts";
@@ -52,8 +48,9 @@ export async function trainCommand(args: string[]): Promise<void> {
   const progress = new Progress();
   using gpu = await openGpu(asked.shaders);
   progress.print(`adapter: ${gpu.info.description || "unnamed"} (a ${gpu.isCpu ? "CPU" : "GPU"})`);
-  const { config, resumed } = await chooseConfig(gpu, asked, layers, words.length > 0, progress);
-  const run = await prepareRun(gpu, config, resumed, progress);
+  using _lock = asked.profile ? undefined : await DirectoryLock.take(asked.out_dir);
+  const beginning = await chooseBeginning(gpu, asked, layers, progress), { config } = beginning;
+  const run = await prepareRun(gpu, beginning, progress);
   await tuneWithCache(gpu, config.tune, {
     replacedShaders: config.shaders !== "",
     measure: () =>
@@ -72,50 +69,15 @@ interface Run {
   readonly tokenizer: Tokenizer;
   readonly trainer: Trainer;
   readonly best: { validation: number };
+  /** Whether `last` in out_dir is of this run. */
+  hasLast: boolean;
 }
 
-/** Lays the preset of the adapter, or the configuration of the run that is resumed, under what was asked for. */
-async function chooseConfig(
-  gpu: Gpu,
-  asked: TrainConfig,
-  layers: readonly OptionLayer[],
-  hasFile: boolean,
-  progress: Progress,
-): Promise<{ config: TrainConfig; resumed?: TrainerState }> {
-  const last = `${asked.out_dir}/last`;
-  if (asked.init_from === "resume") {
-    const resumed = await loadTrainerState(last);
-    const { overwrite: _, profile: __, ...saved } = resumed.config;
-    return {
-      config: resolveTrainConfig([{ source: `${last}/trainer_state.json`, values: saved }, ...layers]),
-      resumed,
-    };
-  }
-  for (const name of ["last", "best"]) {
-    const found = asked.overwrite || asked.profile ? undefined : await findDirectory(`${asked.out_dir}/${name}`);
-    if (found !== undefined) {
-      throw new WeftError(
-        `${found} holds a trained model: go on with --init_from=resume, start anew with --overwrite=true, or choose ` +
-          `another --out_dir`,
-      );
-    }
-  }
-  if (hasFile) return { config: asked };
-  const preset = gpu.isCpu ? cpuPreset : gpuPreset;
-  progress.print(
-    `no config file: nanoGPT's model for a ${gpu.isCpu ? "CPU" : "GPU"}, with the flags given over it`,
-  );
-  return { config: resolveTrainConfig([{ source: "preset", values: preset }, ...layers]) };
-}
-
-async function prepareRun(
-  gpu: Gpu,
-  config: TrainConfig,
-  resumed: TrainerState | undefined,
-  progress: Progress,
-): Promise<Run> {
-  const last = `${config.out_dir}/last`;
-  const loaded = resumed && await loadCheckpoint(gpu, last);
+async function prepareRun(gpu: Gpu, beginning: Beginning, progress: Progress): Promise<Run> {
+  const { config, path, shape, resumed } = beginning, { block_size, dropout } = config;
+  if (shape !== undefined) checkMemory(gpu, shape, config);
+  const options = resumed ? { verify: false } : { block_size, dropout }; // all was compared when it was found
+  const loaded = path === undefined ? undefined : await loadCheckpoint(gpu, path, options);
   const data = await loadTrainData(config, loaded?.tokenizer, progress), { tokenizer } = data;
   const batches = (part: "train" | "validation", stream: number) =>
     new Batches(data[part], {
@@ -132,21 +94,23 @@ async function prepareRun(
     batches("train", 2),
     batches("validation", 3),
   ];
-  const model = loaded ? checkLoaded(loaded.model, config, last) : makeModel(gpu, config, tokenizer.vocabSize);
+  const model = loaded ? checkLoaded(loaded.model, config, path!) : makeModel(gpu, config, tokenizer.vocabSize);
   const optimizer = new AdamW(model.parameters(), {
     beta1: config.beta1,
     beta2: config.beta2,
     weightDecay: config.weight_decay,
     ...config.dtype === "float16" ? { lossScale: firstLossScale } : {},
   });
-  if (resumed) await restoreOptimizer(last, optimizer);
+  if (resumed) await restoreOptimizer(path!, optimizer, { verify: false });
   if (model instanceof Gpt) {
     model.activationCheckpointing = config.activation_checkpointing;
     model.dtype = storageType(gpu, config);
     model.random = new RandomStream(config.seed, resumed?.random_counter ?? 0);
   }
   progress.print(`model: ${describeModel(model)}; checkpoints go to ${config.out_dir}/`);
-  if (resumed) progress.print(`resuming after step ${resumed.step}`);
+  if (path !== undefined) {
+    progress.print(resumed ? `resuming after step ${resumed.step}` : `going on from the model in ${path}`);
+  }
   const trainer = new Trainer({
     model,
     optimizer,
@@ -166,24 +130,30 @@ async function prepareRun(
     logInterval: config.log_interval,
     evalInterval: config.eval_interval,
     evalIters: config.eval_iters,
-    step: resumed?.step ?? 0,
+    step: resumed?.step,
+    loaderPosition: resumed?.loader_position,
   });
-  return { model, optimizer, tokenizer, trainer, best: { validation: resumed?.best_validation ?? Infinity } };
+  const best = { validation: resumed?.best_validation ?? Infinity };
+  return { model, optimizer, tokenizer, trainer, best, hasLast: resumed !== undefined };
 }
 
 async function train(gpu: Gpu, config: TrainConfig, run: Run, progress: Progress): Promise<void> {
   const { model, optimizer, tokenizer, trainer, best } = run;
-  const save = async (name: string): Promise<void> => {
-    await Deno.mkdir(config.out_dir, { recursive: true }).catch((error) => {
-      throw new WeftError(`${config.out_dir} cannot be made: ${error.message}`);
-    });
+  const writer = new CheckpointWriter();
+  const save = async (...copies: string[]): Promise<void> => {
     const state = {
       step: trainer.step,
+      loader_position: trainer.loaderPosition,
       best_validation: Number.isFinite(best.validation) ? best.validation : undefined,
       random_counter: model instanceof Gpt ? model.random.counter : 0,
       config: { ...config, init_from: "scratch" },
     };
-    await saveCheckpoint(`${config.out_dir}/${name}`, { model, tokenizer, optimizer, state });
+    await writer.save(`${config.out_dir}/last`, { model, tokenizer, optimizer, state }, {
+      copies: copies.map((name) => `${config.out_dir}/${name}`),
+      keepPrevious: run.hasLast, // what an older run left is no way back
+      maxShardSize: config.max_shard_size * 1e9,
+    });
+    run.hasLast = true;
   };
   const peak = await measureFlops(gpu);
   const flopsPerToken = flopsOf(model);
@@ -200,6 +170,7 @@ async function train(gpu: Gpu, config: TrainConfig, run: Run, progress: Progress
     await trainer.run({
       signal: stop.signal,
       onSteps: (report) => {
+        writer.check();
         // The first report holds the compilation of kernels, which says nothing of the time that is left.
         if (warm) {
           seconds += report.seconds;
@@ -222,22 +193,28 @@ async function train(gpu: Gpu, config: TrainConfig, run: Run, progress: Progress
         );
         if (config.sample_tokens > 0) progress.print(await sampleText(model, tokenizer, config));
         if (step === 0) return;
-        await save("last");
-        if (improved || config.always_save_checkpoint) await save("best");
+        const kept = config.keep > 0 && step % (config.keep * config.eval_interval) === 0;
+        await save(
+          ...improved || config.always_save_checkpoint ? ["best"] : [],
+          ...kept ? [`step_${String(step).padStart(6, "0")}`] : [],
+        );
       },
     });
     if (stop.signal.aborted) {
-      await save("last");
+      await save();
+      await writer.finish();
       progress.print(
         `saved after step ${trainer.step} in ${config.out_dir}/last; go on with: deno task train ` +
           `--init_from=resume --out_dir=${config.out_dir}`,
       );
       Deno.exitCode = 130;
     } else {
+      await writer.finish();
       const reached = Number.isFinite(best.validation) ? `best validation loss ${best.validation.toFixed(4)}; ` : "";
       progress.print(`done: ${reached}write text with: deno task generate --out_dir=${config.out_dir}`);
     }
   } finally {
+    await writer.finish().catch(() => {}); // what failed was said
     progress.done();
     Deno.removeSignalListener("SIGINT", interrupt);
   }
@@ -257,6 +234,12 @@ function makeModel(gpu: Gpu, config: TrainConfig, vocabSize: number): LanguageMo
     dropout,
     activation,
   };
+  checkMemory(gpu, shape, config);
+  return new Gpt(gpu, shape, { seed });
+}
+
+/** Says what would not fit before anything is allocated. */
+function checkMemory(gpu: Gpu, shape: GptConfig, config: TrainConfig): void {
   // A CPU adapter's memory is the machine's.
   const memory = gpu.isCpu ? Deno.systemMemoryInfo().available : undefined;
   checkFit(gpu, shape, {
@@ -265,7 +248,6 @@ function makeModel(gpu: Gpu, config: TrainConfig, vocabSize: number): LanguageMo
     activationCheckpointing: config.activation_checkpointing,
     dtype: storageType(gpu, config),
   });
-  return new Gpt(gpu, shape, { seed });
 }
 
 /** How tensors are stored: where the adapter cannot do what is asked for, that is said before anything else. */
@@ -278,7 +260,7 @@ function storageType(gpu: Gpu, { dtype }: TrainConfig): "f32" | "f16" {
   return dtype === "float16" ? "f16" : "f32";
 }
 
-/** A resumed model must be the one that is asked for: other sizes would be silently ignored. */
+/** A model that is loaded must be the one that is asked for: other sizes would be silently ignored. */
 function checkLoaded(model: LanguageModel, config: TrainConfig, name: string): LanguageModel {
   const kind = model instanceof Gpt ? "gpt" : "bigram";
   const found: Partial<Record<keyof TrainConfig, unknown>> = model instanceof Gpt
@@ -298,8 +280,10 @@ function checkLoaded(model: LanguageModel, config: TrainConfig, name: string): L
   ) {
     if (found[key] !== undefined && found[key] !== config[key]) {
       throw new WeftError(
-        `${name} holds a model with ${key} ${found[key]}, and ${config[key]} is asked for: it cannot be resumed so; ` +
-          `leave ${key} out, or choose another out_dir`,
+        `${name} holds a model with ${key} ${found[key]}, and ${
+          config[key]
+        } is asked for: leave ${key} out, or begin ` +
+          `from another`,
       );
     }
   }

@@ -24,14 +24,15 @@ export interface TrainData {
 }
 
 /**
- * A folder of shards, or a text with the tokenizer that is given, resumed, or made of its characters.
+ * A folder of shards, or a text with the tokenizer of the model that is `given`, of the configuration, or made of its
+ * characters.
  *
- * @throws {WeftError} when there is none, its tokenizer is not that of the run that is resumed, or its documents are to
- * be told apart and cannot be.
+ * @throws {WeftError} when there is none, its tokenizer is not that of the model, or its documents are to be told apart
+ * and cannot be.
  */
 export async function loadTrainData(
   config: TrainConfig,
-  resumed: Tokenizer | undefined,
+  given: Tokenizer | undefined,
   progress: Progress,
 ): Promise<TrainData> {
   const { dataset } = config;
@@ -40,10 +41,8 @@ export async function loadTrainData(
       throw new WeftError(`tokenizer is ${config.tokenizer}, and the folder ${dataset} has its own: leave it out`);
     }
     const data = await openPreparedData(dataset); // stays open for the run
-    if (resumed !== undefined && JSON.stringify(resumed) !== JSON.stringify(data.tokenizer)) {
-      throw new WeftError(
-        `${dataset} has another tokenizer than the run in ${config.out_dir}: it cannot be resumed so`,
-      );
+    if (given !== undefined && JSON.stringify(given) !== JSON.stringify(data.tokenizer)) {
+      throw new WeftError(`${dataset} has another tokenizer than the model that is to learn from it`);
     }
     const { parts: { train, val }, vocab_size } = data.meta;
     progress.print(
@@ -60,7 +59,7 @@ export async function loadTrainData(
     throw new WeftError("document_boundaries is true: dataset must be a folder of `deno task data prepare`");
   }
   const { text, name } = await loadCorpus(dataset, { cacheDir: ".cache", log: (line) => progress.print(line) });
-  const tokenizer = resumed ??
+  const tokenizer = given ??
     (config.tokenizer === "" ? CharTokenizer.fromText(text) : await loadTokenizer(config.tokenizer));
   const { train, validation } = splitTokens(tokenizer.encode(text));
   const kinds = tokenizer instanceof CharTokenizer ? "kinds" : `kinds of tokens`;

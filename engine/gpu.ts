@@ -179,11 +179,11 @@ export class Gpu implements Disposable {
     return storage;
   }
 
-  /** Writes a storage's first bytes, after whatever was recorded before that uses it. */
-  write(storage: Storage, data: ArrayBufferView<ArrayBuffer>): void {
+  /** Writes bytes of a storage, its first ones unless `offset` says else, after whatever was recorded before that uses it. */
+  write(storage: Storage, data: ArrayBufferView<ArrayBuffer>, offset = 0): void {
     // writeBuffer overtakes commands that are not submitted yet
     if (storage.usedIn === this.recorder.submission) this.recorder.submit();
-    this.device.queue.writeBuffer(storage.buffer, 0, data.buffer, data.byteOffset, data.byteLength);
+    this.device.queue.writeBuffer(storage.buffer, offset, data.buffer, data.byteOffset, data.byteLength);
   }
 
   /** Submits what was recorded, without waiting for it. */

@@ -16,16 +16,18 @@ async function permissionsOf(task: string): Promise<string[]> {
   return tasks[task].split(" ").filter((word) => word.startsWith("--allow-"));
 }
 
-/** Starts a command of cli/ with the permissions of its task. */
+/** Starts a command of cli/ with the permissions of its task; `before` it, commands of a shell. */
 export async function startTask(
   task: string,
   args: readonly string[],
   cwd = root,
   env: Record<string, string> = {},
-  stdin: "null" | "piped" = "null",
+  options: { readonly stdin?: "null" | "piped"; readonly before?: string } = {},
 ): Promise<Deno.ChildProcess> {
-  return new Deno.Command(Deno.execPath(), {
+  const { stdin = "null", before } = options;
+  return new Deno.Command(before === undefined ? Deno.execPath() : "sh", {
     args: [
+      ...before === undefined ? [] : ["-c", `${before}; exec "$@"`, "sh", Deno.execPath()],
       "run",
       "--no-check",
       "--config",
@@ -50,7 +52,7 @@ export async function runTask(
   env: Record<string, string> = {},
   input?: string,
 ): Promise<Finished> {
-  const child = await startTask(task, args, cwd, env, input === undefined ? "null" : "piped");
+  const child = await startTask(task, args, cwd, env, { stdin: input === undefined ? "null" : "piped" });
   if (input !== undefined) await new Blob([input]).stream().pipeTo(child.stdin);
   return await finish(child);
 }

@@ -16,6 +16,17 @@ Deno.test("a directory is written, and written again", async () => {
   await Deno.remove(root, { recursive: true });
 });
 
+Deno.test("the previous one is kept where that is asked for, and none before it", async () => {
+  const root = await Deno.makeTempDir(), path = `${root}/last`;
+  for (const text of ["one", "two", "three"]) await writeDirectory(path, writer(text), { keepPrevious: true });
+  assertEquals([...Deno.readDirSync(root)].map(({ name }) => name).sort(), ["last", "last.old"]);
+  assertEquals([await content(path), await Deno.readTextFile(`${path}.old/a`)], ["three", "two"]);
+  await Deno.remove(path, { recursive: true }); // as a kill between the renames
+  await writeDirectory(path, writer("four"), { keepPrevious: true });
+  assertEquals([await content(path), await Deno.readTextFile(`${path}.old/a`)], ["four", "two"]);
+  await Deno.remove(root, { recursive: true });
+});
+
 Deno.test("what a kill between the renames leaves is found, and mended by the next write", async () => {
   const root = await Deno.makeTempDir(), path = `${root}/last`;
   await writeDirectory(path, writer("one"));
@@ -79,7 +90,7 @@ Deno.test("an old directory that cannot be removed does not make a finished writ
   await Deno.remove(root, { recursive: true });
 });
 
-Deno.test("files in folders are synced too", async () => {
+Deno.test("files and folders in it are synced, and the folder that names it", async () => {
   const root = await Deno.makeTempDir(), path = `${root}/last`, open = Deno.open, opened: string[] = [];
   try {
     Deno.open = (file, options) => (opened.push(String(file)), open(file, options));
@@ -91,7 +102,7 @@ Deno.test("files in folders are synced too", async () => {
   } finally {
     Deno.open = open;
   }
-  assertEquals(opened.sort(), [`${path}.new/a`, `${path}.new/sub/b`]);
+  assertEquals(opened.sort(), [root, `${path}.new`, `${path}.new/a`, `${path}.new/sub`, `${path}.new/sub/b`]);
   await Deno.remove(root, { recursive: true });
 });
 

@@ -209,7 +209,8 @@ Deno.test("a damaged checkpoint, a folder that cannot be made and no adapter are
     await Deno.writeFile(model, whole.slice(0, whole.length - 5));
     const damaged = await runTask("generate", ["--out_dir=run"], dir);
     assertEquals([damaged.code, damaged.stderr.trim().split("\n").length], [1, 1], damaged.stderr);
-    assertStringIncludes(damaged.stderr, "error: run/best/model.safetensors is not a whole safetensors file");
+    assertStringIncludes(damaged.stderr, "error: run/best/model.safetensors is damaged: it has");
+    await Deno.remove(`${dir}/run/best/checksums.txt`); // as a folder of another program
     await Deno.writeFile(model, encodeSafetensors(new Map()));
     assertStringIncludes((await runTask("generate", ["--out_dir=run"], dir)).stderr, "wte.weight is missing");
 

@@ -25,6 +25,7 @@ import {
   restoreOptimizer,
   saveCheckpoint,
   Trainer,
+  version,
   WeftError,
 } from "../mod.ts";
 import { RandomStream, type TrainerOptions } from "../mod.ts";
@@ -108,7 +109,7 @@ for (const half of [false, true]) {
     await saveCheckpoint(`${dir}/last`, { model, tokenizer, optimizer, state });
 
     const loaded = await loadCheckpoint(gpu, `${dir}/last`), restored = await loadTrainerState(`${dir}/last`);
-    assertEquals(restored, state);
+    assertEquals(restored, { ...state, engine_version: version });
     assertEquals(loaded.tokenizer.toJSON(), tokenizer.toJSON());
     const again = loaded.model as Gpt;
     const moments = new AdamW(again.parameters(), half ? { lossScale: 2 ** 23, growthInterval: 4 } : {});
@@ -299,4 +300,23 @@ gpuTest("a loss log is read in order, again and again, and says when it is full"
   }
   for (let i = 0; i < 3; i++) log.push(tensor(gpu, [i]));
   assertThrows(() => log.push(tensor(gpu, [3])), WeftError, "full: it holds 3 numbers");
+});
+
+gpuTest("a resumed run goes on in its data, also when it takes more micro-batches a step", async (gpu) => {
+  const taken = async (over: Partial<TrainerOptions>) => {
+    const numbers: number[] = [], source = batches(1);
+    const at = (number: number) => (numbers.push(number), source.at(number));
+    const { options } = setUp(gpu, {
+      batches: { batchSize: 4, blockSize: 8, at },
+      maxIters: 5,
+      evalInterval: 99,
+      ...over,
+    });
+    const trainer = new Trainer({ ...options, evalIters: 1 });
+    await trainer.run();
+    return [...numbers, trainer.loaderPosition];
+  };
+  assertEquals(await taken({}), [0, 1, 2, 3, 4, 5]);
+  assertEquals(await taken({ step: 3, gradAccumSteps: 2 }), [6, 7, 8, 9, 10]);
+  assertEquals(await taken({ step: 3, gradAccumSteps: 2, loaderPosition: 3 }), [3, 4, 5, 6, 7]);
 });

@@ -1,16 +1,24 @@
 import { WeftError } from "../engine/weft_error.ts";
 import { removeIfThere } from "./files.ts";
 
+/** How a directory is written. */
+export interface WriteDirectoryOptions {
+  /** Whether what was there before is kept, as `PATH.old`. Default: no. */
+  readonly keepPrevious?: boolean;
+}
+
 /**
  * Writes a directory so that at every moment either the previous one or the new one is there, whole: `write` fills
  * `PATH.new`, which is renamed to `PATH` after what was there is renamed to `PATH.old`. A kill between the two renames
- * leaves `PATH.old`, which `findDirectory` finds.
+ * leaves `PATH.old`, which `findDirectory` finds. Files and directories are on the disk before a rename, and the renames
+ * before it returns.
  *
  * @throws {WeftError} when it cannot be written; what was there before is as it was.
  */
 export async function writeDirectory(
   path: string,
   write: (directory: string) => Promise<void>,
+  { keepPrevious = false }: WriteDirectoryOptions = {},
 ): Promise<void> {
   const fresh = `${path}.new`;
   try {
@@ -20,7 +28,7 @@ export async function writeDirectory(
       await Deno.mkdir(fresh, { recursive: true });
       await write(fresh);
     });
-    await replaceDirectory(path, fresh);
+    await replaceDirectory(path, fresh, { keepPrevious });
   } catch (error) {
     await removeIfThere(fresh).catch(() => {}); // the first error is the one to tell
     throw error;
@@ -32,15 +40,22 @@ export async function writeDirectory(
  *
  * @throws {WeftError} when it cannot be done; both are as they were.
  */
-export async function replaceDirectory(path: string, fresh: string): Promise<void> {
+export async function replaceDirectory(
+  path: string,
+  fresh: string,
+  { keepPrevious = false }: WriteDirectoryOptions = {},
+): Promise<void> {
   const old = `${path}.old`;
   await told(path, async () => {
     await mend(path);
-    await syncFiles(fresh);
-    await removeIfThere(old);
-    if (await exists(path)) await Deno.rename(path, old);
+    await syncAll(fresh);
+    if (await exists(path)) {
+      await removeIfThere(old);
+      await Deno.rename(path, old);
+    }
     await Deno.rename(fresh, path);
-    await removeIfThere(old).catch(() => {}); // the new one is in place, and the next write tries again
+    await syncDirectory(path.replace(/\/?[^/]*$/, "") || (path.startsWith("/") ? "/" : "."));
+    if (!keepPrevious) await removeIfThere(old).catch(() => {}); // the new one is in place, and the next write tries again
   });
 }
 
@@ -57,6 +72,18 @@ async function told(path: string, act: () => Promise<void>): Promise<void> {
   }
 }
 
+/**
+ * Puts the previous directory, `PATH.old`, in the place of a damaged one, which is kept as `PATH.damaged`; returns that
+ * name.
+ */
+export async function revertDirectory(path: string): Promise<string> {
+  const damaged = `${path}.damaged`;
+  await removeIfThere(damaged);
+  await Deno.rename(path, damaged); // a kill here leaves PATH.old, which is found
+  await Deno.rename(`${path}.old`, path);
+  return damaged;
+}
+
 /** The whole directory that `writeDirectory` left under that name, if there is one. */
 export async function findDirectory(path: string): Promise<string | undefined> {
   if (await exists(path)) return path;
@@ -69,14 +96,22 @@ async function mend(path: string): Promise<void> {
   if (!await exists(path) && await exists(old)) await Deno.rename(old, path);
 }
 
-/** Waits until the disk has the contents of each file, so that a rename cannot overtake them. */
-async function syncFiles(directory: string): Promise<void> {
+/** Waits until the disk has a directory and the contents of each file in it, so that a rename cannot overtake them. */
+async function syncAll(directory: string): Promise<void> {
   for await (const { name, isFile, isDirectory } of Deno.readDir(directory)) {
-    if (isDirectory) await syncFiles(`${directory}/${name}`);
+    if (isDirectory) await syncAll(`${directory}/${name}`);
     if (!isFile) continue;
     using file = await Deno.open(`${directory}/${name}`, { read: true, write: true });
     await file.sync();
   }
+  await syncDirectory(directory);
+}
+
+/** Waits until the disk has the names in a directory; on Windows a directory cannot be opened, and none does. */
+async function syncDirectory(directory: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  using file = await Deno.open(directory);
+  await file.sync();
 }
 
 async function exists(path: string): Promise<boolean> {

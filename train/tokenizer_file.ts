@@ -4,18 +4,21 @@ import { type Tokenizer, tokenizerFromJSON } from "../model/tokenizer.ts";
 
 /**
  * Reads a tokenizer: a file such as `tokenizer.json`, or a folder that holds one, as a checkpoint does, or GPT-2's own
- * `encoder.json` and `vocab.bpe`.
+ * `encoder.json` and `vocab.bpe`, which Hugging Face calls `vocab.json` and `merges.txt`.
  *
  * @throws {WeftError} when there is none, or it is none that Weft knows.
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
   if (!await isDirectory(path)) return await parse(path);
   if (await exists(`${path}/tokenizer.json`)) return await parse(`${path}/tokenizer.json`);
-  if (await exists(`${path}/encoder.json`) && await exists(`${path}/vocab.bpe`)) {
-    const encoder = parseJson(`${path}/encoder.json`, await readText(`${path}/encoder.json`)) as Record<string, number>;
-    return BpeTokenizer.fromGpt2(encoder, await readText(`${path}/vocab.bpe`));
+  for (const [vocab, merges] of [["encoder.json", "vocab.bpe"], ["vocab.json", "merges.txt"]]) {
+    if (!await exists(`${path}/${vocab}`) || !await exists(`${path}/${merges}`)) continue;
+    const encoder = parseJson(`${path}/${vocab}`, await readText(`${path}/${vocab}`)) as Record<string, number>;
+    return BpeTokenizer.fromGpt2(encoder, await readText(`${path}/${merges}`));
   }
-  throw new WeftError(`${path} holds no tokenizer: neither tokenizer.json, nor encoder.json and vocab.bpe`);
+  throw new WeftError(
+    `${path} holds no tokenizer: neither tokenizer.json, nor encoder.json and vocab.bpe, nor vocab.json and merges.txt`,
+  );
 }
 
 /**

@@ -11,9 +11,8 @@ export const trainOptions = {
   overwrite: { type: "bool", default: false, help: "start anew in an out_dir that holds another run" },
   init_from: {
     type: "string",
-    choices: ["scratch", "resume"],
     default: "scratch",
-    help: "start anew, or go on from out_dir",
+    help: "scratch; resume, to go on from out_dir; gpt2, -medium, -large, -xl; or a folder with a GPT-2 or a run",
   },
   dataset: {
     type: "string",
@@ -87,6 +86,18 @@ export const trainOptions = {
     help: "batches of an evaluation, of each part of the text",
   },
   log_interval: { type: "int", default: 10, min: 1, help: "steps between lines of progress" },
+  keep: {
+    type: "int",
+    default: 0,
+    min: 0,
+    help: "every so many evaluations the checkpoint is kept, as `step_NNNNNN`; 0 for none",
+  },
+  max_shard_size: {
+    type: "real",
+    default: 2,
+    min: 1e-6,
+    help: "GB of tensors in one file of a checkpoint, and of memory for a copy while it is written",
+  },
   always_save_checkpoint: {
     type: "bool",
     default: false,

@@ -17,7 +17,7 @@ export interface TrainerOptions {
   readonly model: LanguageModel;
   /** What changes its parameters. */
   readonly optimizer: AdamW;
-  /** Batches to learn from; the one of number `step · gradAccumSteps + micro` is used. */
+  /** Batches to learn from, used in the order of their numbers. */
   readonly batches: BatchSource;
   /** Batches for the two estimates of the loss, the first from the text that is learned, the other from unseen text. */
   readonly evaluation: { readonly train: BatchSource; readonly validation: BatchSource };
@@ -37,6 +37,8 @@ export interface TrainerOptions {
   readonly evalIters?: number;
   /** Steps that were taken before: where a resumed run goes on. Default: 0. */
   readonly step?: number;
+  /** Micro-batches that were learned from before. Default: `step · gradAccumSteps`. */
+  readonly loaderPosition?: number;
 }
 
 /** What happened since the last report. */
@@ -100,9 +102,16 @@ export class Trainer {
       logInterval = 10,
       evalInterval = 250,
       evalIters = 20,
+      loaderPosition = step * gradAccumSteps,
     } = options;
-    this.#options = { ...options, step, gradAccumSteps, gradClip, logInterval, evalInterval, evalIters };
+    const intervals = { logInterval, evalInterval, evalIters };
+    this.#options = { ...options, step, gradAccumSteps, gradClip, loaderPosition, ...intervals };
     this.step = this.#options.step;
+  }
+
+  /** Micro-batches learned from so far. */
+  get loaderPosition(): number {
+    return this.#positionAt(this.step);
   }
 
   /**
@@ -195,10 +204,15 @@ export class Trainer {
   }
 
   #batch(micro: number, step = this.step): { x: Tensor; y: Tensor } {
-    const { model, batches, gradAccumSteps } = this.#options;
-    const { x, y } = batches.at(step * gradAccumSteps + micro),
+    const { model, batches } = this.#options;
+    const { x, y } = batches.at(this.#positionAt(step) + micro),
       shape = [batches.batchSize, batches.blockSize];
     return { x: tensor(model.gpu, x, shape), y: tensor(model.gpu, y, shape) };
+  }
+
+  #positionAt(step: number): number {
+    const { loaderPosition, gradAccumSteps, step: first } = this.#options;
+    return loaderPosition + (step - first) * gradAccumSteps;
   }
 
   /** Losses and gradient norms of the steps since the last read. */
