@@ -1,4 +1,5 @@
 import { WeftError } from "../engine/weft_error.ts";
+import { charactersFromJson, charTokenizerToJson } from "./char_tokenizer_json.ts";
 
 /**
  * One token per character (Unicode code point), numbered in order of code points.
@@ -35,11 +36,13 @@ export class CharTokenizer {
   }
 
   /**
-   * Reads what `toJSON` gave.
+   * Reads what `toJSON` gave, now or before version 0.4.0: `{ type: "character", characters }`.
    *
    * @throws {WeftError} when it is something else.
    */
   static fromJSON(value: unknown): CharTokenizer {
+    const found = charactersFromJson(value);
+    if (found !== undefined) return new CharTokenizer(found);
     const { type, characters } = (value ?? {}) as { type?: unknown; characters?: unknown };
     if (type !== "character" || typeof characters !== "string" || characters === "") {
       throw new WeftError(`The tokenizer is damaged: it needs type "character" and a string of characters`);
@@ -56,9 +59,9 @@ export class CharTokenizer {
     return this.characters.length;
   }
 
-  /** What a file holds of it. */
-  toJSON(): { type: "character"; characters: string } {
-    return { type: "character", characters: this.characters.join("") };
+  /** What a file holds of it: a Hugging Face `tokenizer.json`, BPE over characters without a merge. */
+  toJSON(): Record<string, unknown> {
+    return charTokenizerToJson(this.characters);
   }
 
   /**

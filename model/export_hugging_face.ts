@@ -1,5 +1,3 @@
-import { CharTokenizer } from "./char_tokenizer.ts";
-import { charTokenizerToJson } from "./char_tokenizer_json.ts";
 import { type ExportFiles, jsonFile } from "./export_files.ts";
 import { exportParameters, type ExportTensor, type StoredType } from "./export_tensor.ts";
 import type { Gpt } from "./gpt.ts";
@@ -47,9 +45,7 @@ export function huggingFaceFiles(gpt: Gpt, tokenizer: Tokenizer, dtype: StoredTy
   return {
     "config.json": jsonFile({ ...config, ...ends }),
     "generation_config.json": jsonFile(ends),
-    "tokenizer.json": jsonFile(
-      tokenizer instanceof CharTokenizer ? charTokenizerToJson(tokenizer) : tokenizer.toJSON(),
-    ),
+    "tokenizer.json": jsonFile(tokenizer.toJSON()),
     "tokenizer_config.json": jsonFile({
       tokenizer_class: "PreTrainedTokenizerFast",
       model_max_length: gpt.blockSize,

@@ -33,9 +33,7 @@ export interface Tokenizer {
  */
 export function tokenizerFromJSON(value: unknown): Tokenizer {
   const { type, model } = (value ?? {}) as { type?: unknown; model?: unknown };
-  if (type === "character") return CharTokenizer.fromJSON(value);
-  const characters = charactersFromJson(value);
-  if (characters !== undefined) return CharTokenizer.fromJSON({ type: "character", characters });
+  if (type === "character" || charactersFromJson(value) !== undefined) return CharTokenizer.fromJSON(value);
   if (model !== undefined) return BpeTokenizer.fromJSON(value);
   throw new WeftError(
     `This is no tokenizer: it must have type "character", or be a tokenizer.json of Hugging Face with a model`,

@@ -29,6 +29,8 @@ Deno.test("a tokenizer goes through JSON", () => {
   const tokenizer = CharTokenizer.fromText("hello\n🙂");
   const again = CharTokenizer.fromJSON(JSON.parse(JSON.stringify(tokenizer)));
   assertEquals(again.characters, tokenizer.characters);
+  const before = { type: "character", characters: "\nehlo🙂" }; // as files of earlier versions have it
+  assertEquals(CharTokenizer.fromJSON(before).characters, tokenizer.characters);
   for (
     const bad of [null, {}, { type: "bpe", characters: "a" }, { type: "character", characters: "" }, {
       type: "character",

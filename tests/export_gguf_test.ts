@@ -156,7 +156,7 @@ gpuTest(
     await assertRejects(
       () => exported(smallGpt(gpu, { vocab_size: 264 }), smallBpe()),
       WeftError,
-      "265 tokens and the model 264",
+      "its tokenizer has 265 tokens and its model 264",
     );
   },
 );

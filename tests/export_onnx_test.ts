@@ -18,8 +18,12 @@ async function theirLogits(session: ort.InferenceSession, ids: Int32Array, shape
 /** Opens what was exported in a folder. */
 async function open(folder: string): Promise<ort.InferenceSession> {
   const path = "model.onnx_data", data = await Deno.readFile(`${folder}/${path}`).catch(() => undefined);
-  const options = data === undefined ? {} : { externalData: [{ path, data }] };
-  return await ort.InferenceSession.create(await Deno.readFile(`${folder}/model.onnx`), options);
+  const options = data === undefined ? {} : { externalData: [{ path, data }] }, { Worker } = globalThis;
+  try {
+    return await ort.InferenceSession.create(await Deno.readFile(`${folder}/model.onnx`), options);
+  } finally {
+    globalThis.Worker = Worker; // it puts Node's in its place, and the next checkpoint is written in one
+  }
 }
 
 /** Exports a model and compares logits at several sizes, which must agree within the tolerance. */

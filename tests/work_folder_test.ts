@@ -49,6 +49,7 @@ Deno.test("other work, and work of which a file is gone or short, begins anew", 
       if (i > 0) spoilers[i - 1]();
       using work = await WorkFolder.open(folder, key);
       assertEquals([work.state, work.isSaved, work.file("a").length], [undefined, false, 0], `case ${i}`);
+      await work.remove();
     }
   }));
 
@@ -56,7 +57,7 @@ Deno.test("a folder is used by one program at a time, and never when it holds so
   inFolder(async (folder) => {
     {
       using _ = await WorkFolder.open(folder, "key");
-      await assertRejects(() => WorkFolder.open(folder, "key"), WeftError, "another program is at work in it");
+      await assertRejects(() => WorkFolder.open(folder, "key"), WeftError, "is being written by another process");
     }
     using work = await WorkFolder.open(folder, "key"); // the first one has let go
     await work.remove();

@@ -6,7 +6,7 @@ import { WeftError } from "../engine/weft_error.ts";
  */
 export class DirectoryLock implements Disposable {
   #directory: string;
-  #file: Deno.FsFile;
+  #file: Deno.FsFile | undefined;
 
   private constructor(directory: string, file: Deno.FsFile) {
     this.#directory = directory;
@@ -42,6 +42,7 @@ export class DirectoryLock implements Disposable {
 
   /** Lets go of the directory, and removes it when there is nothing in it. */
   [Symbol.dispose](): void {
+    if (this.#file === undefined) return;
     // On Windows an open file cannot be removed: it stays, without a lock.
     for (const path of [`${this.#directory}/.lock`, this.#directory]) {
       try {
@@ -51,5 +52,6 @@ export class DirectoryLock implements Disposable {
       }
     }
     this.#file.close();
+    this.#file = undefined;
   }
 }

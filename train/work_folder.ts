@@ -1,7 +1,8 @@
 import { WeftError } from "../engine/weft_error.ts";
+import { DirectoryLock } from "./directory_lock.ts";
 import { fillSync, removeIfThere, writeAllSync } from "./files.ts";
 
-const progressName = "progress.json", lockName = "lock";
+const progressName = "progress.json", lockName = ".lock";
 
 /** What `progress.json` holds. */
 interface Progress<State> {
@@ -35,12 +36,12 @@ export class WorkFolder<State> implements Disposable {
   /** What was last saved: undefined where the work begins. */
   readonly state: State | undefined;
   readonly #key: string;
-  readonly #lock: Deno.FsFile;
+  readonly #lock: DirectoryLock;
   readonly #files = new Map<string, GrowingFile>();
   readonly #lengths: Map<string, number>;
   #saved: boolean;
 
-  private constructor(path: string, key: string, lock: Deno.FsFile, progress: Progress<State> | undefined) {
+  private constructor(path: string, key: string, lock: DirectoryLock, progress: Progress<State> | undefined) {
     this.path = path;
     this.state = progress?.state;
     this.#key = key;
@@ -58,17 +59,16 @@ export class WorkFolder<State> implements Disposable {
     try {
       await Deno.mkdir(path, { recursive: true });
       const names = (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
-      if (names.length > 0 && !names.includes(lockName)) {
+      if (names.length > 0 && !names.includes(lockName) && !names.includes(progressName)) {
         throw new WeftError(`${path} is needed to work in, and holds ${names[0]}: move it away`);
       }
-      const lock = await Deno.open(`${path}/${lockName}`, { write: true, create: true });
+      const lock = await DirectoryLock.take(path);
       try {
-        if (!await lock.tryLock(true)) throw new WeftError(`${path} is in use: another program is at work in it`);
         const progress = await readProgress<State>(path, key);
         await restore(path, progress?.lengths);
         return new WorkFolder(path, key, lock, progress);
       } catch (error) {
-        lock.close();
+        lock[Symbol.dispose]();
         throw error;
       }
     } catch (error) {
@@ -146,11 +146,7 @@ export class WorkFolder<State> implements Disposable {
   [Symbol.dispose](): void {
     for (const file of this.#files.values()) file[Symbol.dispose]();
     this.#files.clear();
-    try {
-      this.#lock.close();
-    } catch {
-      // it was closed before
-    }
+    this.#lock[Symbol.dispose]();
   }
 }
 
