@@ -1,10 +1,17 @@
 import type { Gpu } from "../engine/gpu.ts";
 import type { Tensor } from "../engine/tensor.ts";
+import type { KvCache } from "./kv_cache.ts";
 
 /** What a forward pass may be told. */
 export interface ForwardOptions {
   /** Whether logits of the last position alone are wanted: (B, 1, V). */
   readonly lastOnly?: boolean;
+  /** Positions whose logits alone are wanted, by their numbers in B · T: (n) u32 → (n, 1, V). */
+  readonly places?: Tensor;
+  /** Keys and values of tokens before `ids`, which `ids` continue: those of `ids` are added. */
+  readonly cache?: KvCache;
+  /** With a cache: `ids` begin sequences anew in these rows of it, (B) u32. `cache.setLengths` says how long they are. */
+  readonly rows?: Tensor;
   /** Called with the name and value of each stage's output: to see where something goes wrong. */
   readonly probe?: (stage: string, value: Tensor) => void;
 }
@@ -23,6 +30,8 @@ export interface LanguageModel {
   parameters(): ReadonlyMap<string, Tensor>;
   /** Logits of the next token at each position: ids (B, T) → (B, T, V). */
   forward(ids: Tensor, options?: ForwardOptions): Tensor;
+  /** An empty cache for `rows` sequences, of a model that can use one. */
+  newCache?(rows: number): KvCache;
   /** Mean cross-entropy of the next tokens, in nats: ids and targets (B, T) → a scalar. */
   loss(ids: Tensor, targets: Tensor): Tensor;
 }

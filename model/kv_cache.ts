@@ -1,0 +1,108 @@
+import { Arena } from "../engine/arena.ts";
+import type { Gpu } from "../engine/gpu.ts";
+import {
+  advance,
+  cachedAttention,
+  type KeysAndValues,
+  keysAndValues,
+  placesAfter,
+  storeKeysAndValues,
+} from "../engine/ops/cached_attention.ts";
+import { type Tensor, tensor, zeros } from "../engine/tensor.ts";
+import { WeftError } from "../engine/weft_error.ts";
+
+/** What a cache has room for. */
+export interface KvCacheSize {
+  /** Sequences. */
+  readonly rows: number;
+  /** Layers of the model. */
+  readonly layers: number;
+  /** Heads of a layer. */
+  readonly heads: number;
+  /** Elements of a head. */
+  readonly headDim: number;
+  /** Tokens of a sequence. */
+  readonly tokens: number;
+  /** How keys and values are stored. */
+  readonly dtype: "f32" | "f16";
+}
+
+/**
+ * The keys and values of every token that a model has seen, on the GPU, so that the next token needs no other work than its own.
+ * How many tokens each row holds is known twice: on the GPU, where kernels read it, so that nothing that is bound changes from
+ * token to token, and here.
+ *
+ * `model.newCache(rows)` makes one; `model.forward(ids, { cache, rows })` begins sequences in it and
+ * `model.forward(ids, { cache })` continues them.
+ */
+export class KvCache {
+  /** Its sizes. */
+  readonly size: KvCacheSize;
+  /** What else lives as long as the cache does: matrices that are cast once and not for each token. */
+  readonly matrices: Map<string, Tensor> = new Map();
+  /** Memory that is given back with the cache. */
+  readonly arena: Arena;
+  #gpu: Gpu;
+  #layers: KeysAndValues[];
+  #onGpu: Tensor;
+  #lengths: number[];
+
+  /** An empty cache. */
+  constructor(gpu: Gpu, size: KvCacheSize) {
+    this.size = size;
+    this.#gpu = gpu;
+    this.arena = new Arena(gpu);
+    this.#lengths = new Array(size.rows).fill(0);
+    const shape = { rows: size.rows, H: size.heads, S: size.tokens, D: size.headDim };
+    [this.#onGpu, this.#layers] = this.arena.hold(() => [
+      zeros(gpu, [size.rows], { dtype: "u32", label: "lengths" }),
+      Array.from({ length: size.layers }, () => keysAndValues(gpu, shape, size.dtype)),
+    ]);
+  }
+
+  /** How many tokens each row holds. */
+  get lengths(): readonly number[] {
+    return this.#lengths;
+  }
+
+  /** Says how many tokens rows hold: fewer than before forgets the last ones. */
+  setLengths(lengths: readonly number[]): void {
+    const { rows, tokens } = this.size;
+    if (lengths.length !== rows || lengths.some((length) => !(length >= 0 && length <= tokens))) {
+      throw new WeftError(`Cannot set the lengths ${lengths.join(", ")}: there are ${rows} rows of up to ${tokens}`);
+    }
+    this.#lengths = [...lengths];
+    this.#gpu.write(this.#onGpu.storage, new Uint32Array(lengths));
+  }
+
+  /** Where `T` new tokens of each row stand: (B · T) u32. */
+  places(T: number): Tensor {
+    return placesAfter(this.#onGpu, T);
+  }
+
+  /** Attention of new tokens in one layer, and their keys and values kept: `qkv` (B, T, 3C) → (B, T, C). */
+  attend(layer: number, qkv: Tensor): Tensor {
+    return cachedAttention(qkv, this.#layers[layer], this.#onGpu);
+  }
+
+  /** Keeps keys and values of sequences from their first token on: `qkv` (n, T, 3C) for these rows. */
+  store(layer: number, qkv: Tensor, rows: Tensor): void {
+    storeKeysAndValues(qkv, this.#layers[layer], rows);
+  }
+
+  /** Says that each row has `T` tokens more, as the model does when all layers have seen them. */
+  advance(T: number): void {
+    advance(this.#onGpu, T);
+    this.#lengths = this.#lengths.map((length) => length + T);
+  }
+
+  /** Gives the memory back. */
+  free(): void {
+    this.arena.free();
+  }
+}
+
+/** Numbers of rows as kernels read them. */
+export function rowNumbers(gpu: Gpu, rows: readonly number[]): Tensor {
+  return tensor(gpu, new Uint32Array(rows), [rows.length], { label: "rows" });
+}
