@@ -143,7 +143,7 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
       workgroups,
       loops,
       flops: 2 * M * N * ((batch - 1) * K + K_last),
-      params: { ...params, tiles_n, workgroups, ...tile[0] > 1 ? { tiles_m } : {}, ...more },
+      params: { ...params, tiles_n, workgroups, ...shader !== vector && tile[0] > 1 ? { tiles_m } : {}, ...more },
       constants: { ...flags, ...constants },
     });
   };
@@ -152,6 +152,11 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   if (variant.startsWith("registers")) {
     const shader = variant === "registers, shuffled" ? shuffling : registers;
     start([32, 128], shader, "main", { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, {}, K);
+  } else if (variant === "vector" && gpu.isCpu && batch === 1 && (bVec4 || aAlongK && bAlongK)) {
+    const LANES = 8, ROWS = Math.min(M, 4), cores = navigator.hardwareConcurrency;
+    const QUADS = Math.max(1, Math.min(Math.floor(N / (4 * LANES * cores)), Math.floor((ROWS > 1 ? 12 : 6) / ROWS)));
+    const constants = { LANES, ROWS, QUADS, B_VEC4: bVec4 ? 1 : 0, K_VEC4: aAlongK && bAlongK ? 1 : 0 };
+    start([ROWS, 4 * LANES * QUADS], vector, "wide", constants, {}, K);
   } else if (variant === "vector" || variant === "vector, shared") {
     const shared = variant === "vector, shared", LANES = shared ? 16 : gpu.isCpu ? 8 : 64;
     const constants = {
