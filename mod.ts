@@ -116,7 +116,8 @@ export { wholeWords } from "./train/whole_words.ts";
 // Models.
 export { Bigram, type BigramConfig } from "./model/bigram.ts";
 export { CharTokenizer } from "./model/char_tokenizer.ts";
-export { generate, type GenerateOptions, sample } from "./model/generate.ts";
+export { generate, generateBatch, type GenerateOptions } from "./model/generate.ts";
+export { sample } from "./model/sampling.ts";
 export { Gpt } from "./model/gpt.ts";
 export { type GptConfig, gptParameterShapes } from "./model/gpt_config.ts";
 export type { ForwardOptions, LanguageModel } from "./model/language_model.ts";

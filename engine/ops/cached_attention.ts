@@ -97,7 +97,9 @@ function sizesOf(
   const [B, T, width] = qkv.shape, [, H, S, padded] = keys.shape, D = width / 3 / H;
   if (qkv.shape.length !== 3 || 4 * Math.ceil(D / 4) !== padded || !Number.isInteger(D)) {
     throw new WeftError(
-      `Cannot run ${op} as qkv is ${formatShape(qkv.shape)} and the keys are ${formatShape(keys.shape)}: they must be ` +
+      `Cannot run ${op} as qkv is ${formatShape(qkv.shape)} and the keys are ${
+        formatShape(keys.shape)
+      }: they must be ` +
         `(B, T, 3 · H · D) and (rows, H, S, D)`,
     );
   }

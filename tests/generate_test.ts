@@ -1,0 +1,65 @@
+import { assertEquals } from "@std/assert";
+import { generateBatch, type GptConfig } from "../mod.ts";
+import { gpuTest } from "./_check_op.ts";
+import { logProbsOf, sharpModel } from "./_sharp_model.ts";
+
+const small: GptConfig = { n_layer: 2, n_head: 3, n_embd: 18, block_size: 512, vocab_size: 29, bias: true };
+
+/** What the model sees before each token of a text that it continues from `prompt` tokens on. */
+function contexts(text: readonly number[], prompt: number, S: number, rule: "crop" | "slide"): number[][] {
+  const seen: number[][] = [];
+  let begin = Math.max(0, prompt - S);
+  for (let end = prompt; end < text.length; end++) {
+    if (end - begin > S) begin = rule === "crop" ? end - S : end - Math.max(1, S >> 1);
+    seen.push(text.slice(begin, end));
+  }
+  return seen;
+}
+
+for (
+  const [name, S, lengths, context] of [
+    ["within the block", 512, [5], "crop"],
+    ["a batch within the block", 512, [5, 1, 12], "crop"],
+    ["cropped", 32, [5], "crop"],
+    ["a batch cropped", 32, [3, 40, 31], "crop"],
+    ["sliding", 32, [40], "slide"],
+    ["a batch sliding", 33, [5, 33, 80], "slide"],
+  ] as const
+) {
+  gpuTest(`500 greedy tokens from the cache are the model's own: ${name}`, async (gpu) => {
+    const model = sharpModel(gpu, { ...small, block_size: S }), steps = 500;
+    const prompts = lengths.map((length, row) => Array.from({ length }, (_, i) => (7 * i * i + 3 * row + i) % 29));
+
+    const texts = prompts.map((prompt) => [...prompt]), logProbs: number[][] = prompts.map(() => []);
+    const requests = prompts.map((prompt) => ({ prompt, temperature: 0 }));
+    for await (const tokens of generateBatch(model, requests, { maxNewTokens: steps, context })) {
+      tokens.forEach(({ id, logProb }, row) => {
+        texts[row].push(id);
+        logProbs[row].push(logProb);
+      });
+    }
+    let kinds = 0;
+    for (const [row, text] of texts.entries()) {
+      const seen = contexts(text, prompts[row].length, S, context);
+      // What begins in the same place is one pass: padded on the right, which no place before sees.
+      const groups = Map.groupBy(seen.keys(), (i) => text.length && prompts[row].length + i - seen[i].length);
+      const longest = Math.max(...seen.map(({ length }) => length));
+      const passes = [...groups.values()].map((members) => {
+        const last = seen[members.at(-1)!];
+        return [...last, ...new Array(longest - last.length).fill(0)];
+      });
+      const expected = await logProbsOf(model, passes);
+      [...groups.values()].forEach((members, pass) => {
+        for (const i of members) {
+          const next = expected[pass][seen[i].length - 1], likeliest = next.indexOf(Math.max(...next));
+          assertEquals(text[prompts[row].length + i], likeliest, `row ${row}, token ${i}`);
+          const off = Math.abs(logProbs[row][i] - next[likeliest]);
+          assertEquals(off < 1e-4, true, `row ${row}, token ${i}: log-probability off by ${off}`);
+        }
+      });
+      assertEquals(logProbs[row].length, steps);
+      kinds += new Set(text).size;
+    }
+    assertEquals(kinds > 5 * texts.length, true); // else a model that says one thing would pass
+  });
+}
