@@ -117,7 +117,26 @@ export { wholeWords } from "./train/whole_words.ts";
 export { Bigram, type BigramConfig } from "./model/bigram.ts";
 export { CharTokenizer } from "./model/char_tokenizer.ts";
 export { generate, generateBatch, type GenerateOptions } from "./model/generate.ts";
-export { sample } from "./model/sampling.ts";
+export {
+  type FinishReason,
+  type GeneratedText,
+  generateText,
+  generateTexts,
+  type TextOptions,
+  type TextPiece,
+  type TextRequest,
+  tokenLogProbs,
+} from "./model/generate_text.ts";
+export { StopStrings } from "./model/stop_strings.ts";
+export { pick, probabilities, sample, type SamplingOptions, type TokensSoFar } from "./model/sampling.ts";
+export {
+  type ContextRule,
+  Decoder,
+  type DecodeRequest,
+  type DecoderOptions,
+  type DrawnToken,
+} from "./model/decoder.ts";
+export { KvCache, type KvCacheSize } from "./model/kv_cache.ts";
 export { Gpt } from "./model/gpt.ts";
 export { type GptConfig, gptParameterShapes } from "./model/gpt_config.ts";
 export type { ForwardOptions, LanguageModel } from "./model/language_model.ts";

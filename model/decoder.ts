@@ -1,5 +1,6 @@
 import { Arena } from "../engine/arena.ts";
 import { lastTokens, packRequests, type SampleRequest, type SampleState, sampleTokens } from "../engine/ops/sample.ts";
+import { embedding } from "../engine/ops/embedding.ts";
 import { reshape } from "../engine/ops/layout.ts";
 import { Scope } from "../engine/scope.ts";
 import { type Tensor, tensor, zeros } from "../engine/tensor.ts";
@@ -154,7 +155,8 @@ export class Decoder {
     const model = this.#model, { history } = this.#state, T = Math.max(...counts), cache = this.#cache;
     const numbers = this.#numbers(rows);
     const { ids, places } = lastTokens(history, numbers, this.#numbers(counts), { T, end });
-    const logits = model.forward(ids, { places, ...cache ? { cache, rows: numbers } : {} });
+    let logits = model.forward(ids, { places, ...cache ? { cache, rows: numbers } : {} });
+    if (logits.shape[1] !== 1) logits = embedding(reshape(logits, [-1, model.vocabSize]), places); // it knows no places
     if (cache) {
       const lengths = [...cache.lengths];
       rows.forEach((row, i) => lengths[row] = counts[i]);

@@ -27,3 +27,9 @@ export function logSoftmax(x: ArrayLike<number>): Float64Array {
   const total = Math.log(values.reduce((sum, v) => sum + Math.exp(v - largest), 0)) + largest;
   return values.map((v) => v - total);
 }
+
+/** The logits of the token after some. */
+export async function logitsAfter(model: Gpt, ids: readonly number[]): Promise<Float32Array> {
+  using _ = new Scope(model.gpu);
+  return await model.forward(tensor(model.gpu, new Int32Array(ids), [1, ids.length]), { lastOnly: true }).read();
+}
