@@ -1,13 +1,12 @@
-import { loadCheckpoint } from "../train/checkpoint.ts";
-import { StreamingDecoder } from "../model/streaming_decoder.ts";
-import { findDirectory } from "../train/atomic_directory.ts";
-import { readTextFile } from "../train/text_file.ts";
 import { describeOptions, resolveOptions } from "../train/options.ts";
+import { readTextFile } from "../train/text_file.ts";
 import { WeftError } from "../engine/weft_error.ts";
-import { generate } from "../model/generate.ts";
+import { generateTexts, tokenLogProbs } from "../model/generate_text.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { openGpu } from "./open_gpu.ts";
+import { openTrained } from "./open_trained.ts";
 import { runCommand } from "./run_command.ts";
+import { parseStops, samplingFlags, samplingOf } from "./sampling_flags.ts";
 
 const options = {
   out_dir: {
@@ -18,14 +17,17 @@ const options = {
   start: { type: "string", default: "\n", help: "text to continue, or FILE:path" },
   num_samples: { type: "int", default: 1, min: 1, help: "how many texts" },
   max_new_tokens: { type: "int", default: 500, min: 1, help: "length of each" },
-  temperature: {
-    type: "real",
-    default: 0.8,
-    min: 0,
-    help: "below 1 is more predictable; 0 takes the likeliest",
-  },
-  top_k: { type: "int", default: 200, min: 1, help: "only the k likeliest tokens are drawn" },
+  ...samplingFlags,
   seed: { type: "int", default: 1337, min: 0, help: "of the draws; each sample adds one" },
+  stop: { type: "string", default: "", help: "text that ends a sample and is not written, or a JSON list of several" },
+  stop_at_end_of_text: { type: "bool", default: true, help: "end a sample where a document ends" },
+  context: {
+    type: "string",
+    choices: ["crop", "slide"],
+    default: "crop",
+    help: "past block_size: the last block_size tokens, exactly, or half of them anew when full, fast",
+  },
+  log_probs: { type: "bool", default: false, help: "list each token with its log-probability instead of text" },
   shaders: {
     type: "string",
     default: "",
@@ -44,31 +46,37 @@ export async function generateCommand(args: string[]): Promise<void> {
   const { flags, help: wantsHelp } = parseCommandLine(args, { options });
   if (wantsHelp) return console.log(help);
   const values = resolveOptions(options, [{ source: "command line", values: flags }]);
-  const directory = await findDirectory(`${values.out_dir}/best`) ? "best" : "last";
-  if (await findDirectory(`${values.out_dir}/${directory}`) === undefined) {
-    throw new WeftError(
-      `${values.out_dir} holds no checkpoint: train one with \`deno task train --out_dir=${values.out_dir}\``,
-    );
-  }
-  using gpu = await openGpu(values.shaders);
-  const { model, tokenizer } = await loadCheckpoint(gpu, `${values.out_dir}/${directory}`);
   const file = /^FILE:(.*)$/s.exec(values.start)?.[1];
   const start = file === undefined ? values.start : await readTextFile(file);
   if (start === "") throw new WeftError("--start is empty: give at least one character to continue");
-  const prompt = tokenizer.encode(start);
-  const encoder = new TextEncoder();
+  const stop = parseStops(values.stop);
+  using gpu = await openGpu(values.shaders);
+  const { model, tokenizer } = await openTrained(gpu, values.out_dir);
+  const encoder = new TextEncoder(), write = (text: string) => Deno.stdout.writeSync(encoder.encode(text));
   for (let i = 0; i < values.num_samples; i++) {
-    const tokens = generate(model, prompt, {
+    const pieces = generateTexts(model, tokenizer, [start], {
+      ...samplingOf(values),
       maxNewTokens: values.max_new_tokens,
-      temperature: values.temperature,
-      topK: values.top_k,
       seed: values.seed + i,
+      stop,
+      stopAtEndOfText: values.stop_at_end_of_text,
+      context: values.context,
     });
-    Deno.stdout.writeSync(encoder.encode(start));
-    const decoder = new StreamingDecoder(tokenizer);
-    for await (const id of tokens) Deno.stdout.writeSync(encoder.encode(decoder.push(id)));
-    Deno.stdout.writeSync(encoder.encode(`${decoder.end()}\n---------------\n`));
+    if (values.log_probs) {
+      const ids = tokenizer.encode(start), known = ids.length > 1 ? await tokenLogProbs(model, ids) : [];
+      known.forEach((logProb, at) =>
+        write(tokenLine(logProb, tokenizer.decode([ids[at + ids.length - known.length]])))
+      );
+    } else write(start);
+    for await (const { text, id, logProb } of pieces) {
+      write(values.log_probs ? tokenLine(logProb, tokenizer.decode([id])) : text);
+    }
+    write("\n---------------\n");
   }
+}
+
+function tokenLine(logProb: number, token: string): string {
+  return `${logProb.toFixed(4).padStart(9)}  ${JSON.stringify(token)}\n`;
 }
 
 if (import.meta.main) await runCommand(generateCommand);
