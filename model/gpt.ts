@@ -12,6 +12,7 @@ import { matmul } from "../engine/ops/matmul.ts";
 import { randomNormals, RandomStream } from "../engine/random.ts";
 import { formatShape, sizeOf } from "../engine/shape.ts";
 import { empty, type Tensor, tensor } from "../engine/tensor.ts";
+import { asTexture } from "../engine/texture.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import { checkGptConfig, type GptConfig, gptParameterShapes } from "./gpt_config.ts";
 import { KvCache } from "./kv_cache.ts";
@@ -108,7 +109,7 @@ export class Gpt implements LanguageModel {
     else if (options.lastOnly) x = slice(x, { axis: 1, start: -1 });
     const hidden = this.#norm(x, "ln_f");
     options.probe?.("hidden", hidden);
-    const logits = matmul(hidden, this.#matrix("wte", options.cache), { transposeB: true, dtype: "f32" });
+    const logits = matmul(hidden, this.#matrix("wte", this.#held(options, hidden)), { transposeB: true, dtype: "f32" });
     options.probe?.("logits", logits);
     return logits;
   }
@@ -127,13 +128,13 @@ export class Gpt implements LanguageModel {
   newCache(rows: number): KvCache {
     const { n_layer: layers, n_head: heads, n_embd, block_size: tokens } = this.config, { dtype } = this;
     const cache = new KvCache(this.gpu, { rows, layers, heads, headDim: n_embd / heads, tokens, dtype });
-    if (dtype === "f16") {
-      cache.arena.hold(() => {
-        for (const [name, weight] of this.#parameters) {
-          if (weight.shape.length === 2 && name !== "wpe.weight") cache.matrices.set(name, cast(weight, dtype));
-        }
-      });
-    }
+    cache.arena.hold(() => {
+      for (const [name, weight] of this.#parameters) {
+        if (weight.shape.length !== 2 || name === "wpe.weight") continue;
+        const matrix = dtype === "f16" ? cast(weight, dtype) : asTexture(weight);
+        if (matrix) cache.matrices.set(name, matrix);
+      }
+    });
     return cache;
   }
 
@@ -163,6 +164,7 @@ export class Gpt implements LanguageModel {
     const embedded = this.#embedded(ids, options), mask = this.#mask();
     let x = cast(mask ? dropout(embedded, mask.p, mask.key) : embedded, this.dtype);
     probe?.("embedding", x);
+    const held = this.#held(options, x);
     for (let i = 0; i < this.config.n_layer; i++) {
       const name = `h.${i}`, masks = [this.#mask(), this.#mask(), this.#mask()];
       const attend = (qkv: Tensor): Tensor => {
@@ -170,8 +172,8 @@ export class Gpt implements LanguageModel {
         cache?.store(i, qkv, rows!);
         return selfAttention(qkv, this.config.n_head, { dropout: masks[0] });
       };
-      const attention = (x: Tensor) => this.#attention(x, name, attend, masks[1], cache);
-      const perceptron = (x: Tensor) => this.#perceptron(x, name, masks[2], cache);
+      const attention = (x: Tensor) => this.#attention(x, name, attend, masks[1], held);
+      const perceptron = (x: Tensor) => this.#perceptron(x, name, masks[2], held);
       if (this.activationCheckpointing) x = checkpointed(x, (x) => perceptron(attention(x)));
       else {
         x = attention(x);
@@ -189,20 +191,20 @@ export class Gpt implements LanguageModel {
     name: string,
     attend: (qkv: Tensor) => Tensor,
     after?: DropoutOptions,
-    cache?: KvCache,
+    held?: Held,
   ): Tensor {
-    const qkv = this.#linear(this.#norm(x, `${name}.ln_1`), `${name}.attn.c_attn`, {}, cache);
-    return this.#linear(attend(qkv), `${name}.attn.c_proj`, { residual: x, dropout: after }, cache);
+    const qkv = this.#linear(this.#norm(x, `${name}.ln_1`), `${name}.attn.c_attn`, {}, held);
+    return this.#linear(attend(qkv), `${name}.attn.c_proj`, { residual: x, dropout: after }, held);
   }
 
-  #perceptron(x: Tensor, name: string, after?: DropoutOptions, cache?: KvCache): Tensor {
+  #perceptron(x: Tensor, name: string, after?: DropoutOptions, held?: Held): Tensor {
     const form = this.config.activation === "gelu_erf" ? "erf" : "tanh";
-    const hidden = this.#linear(this.#norm(x, `${name}.ln_2`), `${name}.mlp.c_fc`, { gelu: form }, cache);
-    return this.#linear(hidden, `${name}.mlp.c_proj`, { residual: x, dropout: after }, cache);
+    const hidden = this.#linear(this.#norm(x, `${name}.ln_2`), `${name}.mlp.c_fc`, { gelu: form }, held);
+    return this.#linear(hidden, `${name}.mlp.c_proj`, { residual: x, dropout: after }, held);
   }
 
-  #linear(x: Tensor, name: string, options: LinearOptions, cache?: KvCache): Tensor {
-    return linear(x, this.#matrix(name, cache), { bias: this.#parameters.get(`${name}.bias`), ...options });
+  #linear(x: Tensor, name: string, options: LinearOptions, held?: Held): Tensor {
+    return linear(x, this.#matrix(name, held), { bias: this.#parameters.get(`${name}.bias`), ...options });
   }
 
   #norm(x: Tensor, name: string): Tensor {
@@ -219,11 +221,19 @@ export class Gpt implements LanguageModel {
     return this.#parameters.get(`${name}.weight`)!;
   }
 
+  /** The matrices that a cache holds, where they serve products with so many rows: those in textures serve few. */
+  #held({ cache }: ForwardOptions, x: Tensor): Held | undefined {
+    return this.dtype === "f16" || x.size <= 16 * this.config.n_embd ? cache?.matrices : undefined;
+  }
+
   /** The weight of a linear layer as it is computed with. */
-  #matrix(name: string, cache?: KvCache): Tensor {
-    return cache?.matrices.get(`${name}.weight`) ?? cast(this.#weight(name), this.dtype);
+  #matrix(name: string, held?: Held): Tensor {
+    return held?.get(`${name}.weight`) ?? cast(this.#weight(name), this.dtype);
   }
 }
+
+/** Matrices by the names of their weights. */
+type Held = ReadonlyMap<string, Tensor>;
 
 function initialValues(
   name: string,

@@ -38,7 +38,7 @@ export interface KvCacheSize {
 export class KvCache {
   /** Its sizes. */
   readonly size: KvCacheSize;
-  /** What else lives as long as the cache does: matrices that are cast once and not for each token. */
+  /** Matrices as they serve one token at a time: cast once and not for each token, or in textures. */
   readonly matrices: Map<string, Tensor> = new Map();
   /** Memory that is given back with the cache. */
   readonly arena: Arena;
@@ -99,6 +99,8 @@ export class KvCache {
   /** Gives the memory back. */
   free(): void {
     this.arena.free();
+    for (const { storage } of this.matrices.values()) storage.texture?.destroy();
+    this.matrices.clear();
   }
 }
 
