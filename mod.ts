@@ -127,6 +127,7 @@ export {
   type TextRequest,
   tokenLogProbs,
 } from "./model/generate_text.ts";
+export { generateSpeculatively, judge, type SpeculativeOptions } from "./model/speculative.ts";
 export { StopStrings } from "./model/stop_strings.ts";
 export { pick, probabilities, sample, type SamplingOptions, type TokensSoFar } from "./model/sampling.ts";
 export {

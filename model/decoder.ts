@@ -6,7 +6,7 @@ import { Scope } from "../engine/scope.ts";
 import { type Tensor, tensor, zeros } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import { type KvCache, rowNumbers } from "./kv_cache.ts";
-import type { LanguageModel } from "./language_model.ts";
+import { checkPrompt, type LanguageModel, withoutDropout } from "./language_model.ts";
 import { hasPenalties, notNumbers, resolveSampling, type SamplingOptions, samplingStream } from "./sampling.ts";
 
 /**
@@ -93,18 +93,14 @@ export class Decoder {
 
   /** Records one step: a token more for each sequence. */
   step(): void {
-    const model = this.#model, { training } = model;
     if (this.steps === this.#options.maxNewTokens) {
       throw new WeftError("All tokens are drawn: a decoder has no more steps");
     }
-    model.training = false;
-    try {
-      using _ = new Scope(model.gpu);
+    withoutDropout(this.#model, () => {
+      using _ = new Scope(this.#model.gpu);
       sampleTokens(this.#logits(), this.#state, this.#requests, samplingStream);
-      this.steps++;
-    } finally {
-      model.training = training;
-    }
+    });
+    this.steps++;
   }
 
   /**
@@ -189,15 +185,6 @@ export class Decoder {
     this.#windows.set(key, numbers);
     return numbers;
   }
-}
-
-/** The ids of a prompt. */
-function checkPrompt(prompt: ArrayLike<number>, V: number): number[] {
-  const ids = Array.from(prompt);
-  if (ids.length === 0) throw new WeftError("Cannot generate from an empty prompt: give at least one token");
-  const strange = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < V));
-  if (strange !== undefined) throw new WeftError(`The prompt holds the id ${strange}: the model has ids below ${V}`);
-  return ids;
 }
 
 /** 1 for each token of the prompt: (B, V). */

@@ -7,7 +7,7 @@ import { tensor } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import type { DecoderOptions } from "./decoder.ts";
 import { generateBatch } from "./generate.ts";
-import type { LanguageModel } from "./language_model.ts";
+import { type LanguageModel, withoutDropout } from "./language_model.ts";
 import type { SamplingOptions } from "./sampling.ts";
 import { StopStrings } from "./stop_strings.ts";
 import { StreamingDecoder } from "./streaming_decoder.ts";
@@ -152,17 +152,12 @@ export async function tokenLogProbs(
   model: LanguageModel,
   tokens: ArrayLike<number>,
 ): Promise<Float32Array<ArrayBuffer>> {
-  const { gpu, vocabSize: V, training } = model, ids = Array.from(tokens).slice(-model.blockSize), T = ids.length;
+  const { gpu, vocabSize: V } = model, ids = Array.from(tokens).slice(-model.blockSize), T = ids.length;
   if (T < 2) throw new WeftError(`Cannot give log-probabilities of ${T} tokens: the first one has none`);
   const result = new Float32Array(T - 1), most = Math.max(1, Math.floor(gpu.bindingLimit / (4 * V)));
-  model.training = false;
-  try {
-    for (let from = 0; from < T - 1; from += most) {
-      const count = Math.min(most, T - 1 - from);
-      result.set(await logProbsAt(model, ids, Uint32Array.from({ length: count }, (_, i) => from + i)), from);
-    }
-  } finally {
-    model.training = training;
+  for (let from = 0; from < T - 1; from += most) {
+    const at = Uint32Array.from({ length: Math.min(most, T - 1 - from) }, (_, i) => from + i);
+    result.set(await withoutDropout(model, () => logProbsAt(model, ids, at)), from);
   }
   return result;
 }

@@ -1,5 +1,6 @@
 import type { Gpu } from "../engine/gpu.ts";
 import type { Tensor } from "../engine/tensor.ts";
+import { WeftError } from "../engine/weft_error.ts";
 import type { KvCache } from "./kv_cache.ts";
 
 /** What a forward pass may be told. */
@@ -34,4 +35,47 @@ export interface LanguageModel {
   newCache?(rows: number): KvCache;
   /** Mean cross-entropy of the next tokens, in nats: ids and targets (B, T) → a scalar. */
   loss(ids: Tensor, targets: Tensor): Tensor;
+}
+
+/** Runs `work` with dropout off. */
+export function withoutDropout<T>(model: LanguageModel, work: () => T): T {
+  const { training } = model;
+  model.training = false;
+  try {
+    return work();
+  } finally {
+    model.training = training;
+  }
+}
+
+/**
+ * The ids of a prompt that a model has.
+ *
+ * @throws {WeftError} when there are none, or one that the model does not have.
+ */
+export function checkPrompt(prompt: ArrayLike<number>, V: number): number[] {
+  const ids = Array.from(prompt);
+  if (ids.length === 0) throw new WeftError("Cannot generate from an empty prompt: give at least one token");
+  const strange = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < V));
+  if (strange !== undefined) throw new WeftError(`The prompt holds the id ${strange}: the model has ids below ${V}`);
+  return ids;
+}
+
+/**
+ * The ids of a prompt that fits a model's block with what is added to it.
+ *
+ * @throws {WeftError} when it does not, or `checkPrompt` throws.
+ */
+export function checkFits(model: LanguageModel, prompt: ArrayLike<number>, maxNewTokens: number): number[] {
+  const ids = checkPrompt(prompt, model.vocabSize);
+  if (!(Number.isSafeInteger(maxNewTokens) && maxNewTokens >= 0)) {
+    throw new WeftError(`max_new_tokens is ${maxNewTokens}: it must be a whole number of at least 0`);
+  }
+  if (ids.length + maxNewTokens > model.blockSize) {
+    throw new WeftError(
+      `A prompt of ${ids.length} tokens and ${maxNewTokens} new ones do not fit block_size, ${model.blockSize}: searches and ` +
+        `speculation do not crop`,
+    );
+  }
+  return ids;
 }

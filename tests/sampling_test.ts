@@ -15,6 +15,7 @@ import {
 } from "../mod.ts";
 import { resolveSampling, type TokensSoFar } from "../model/sampling.ts";
 import { gpuTest } from "./_check_op.ts";
+import { expectDistribution } from "./_chi_squared.ts";
 import { logSoftmax } from "./_sharp_model.ts";
 
 /** Draws one token of each row by the GPU. */
@@ -48,28 +49,6 @@ async function draw(
   const [ids, history, logProbs] = await readTensors([state.ids, state.history, state.logProbs]);
   assertEquals([...history.data], [...ids.data]);
   return { ids: ids.data as Uint32Array, logProbs: logProbs.data as Float32Array };
-}
-
-/** The value that chi-squared of so many degrees of freedom passes with probability 1e-4 (Wilson & Hilferty 1931). */
-function chiSquaredLimit(degrees: number): number {
-  return degrees * (1 - 2 / (9 * degrees) + 3.719 * Math.sqrt(2 / (9 * degrees))) ** 3;
-}
-
-/** Fails where counts are not those of draws from the probabilities. */
-function expectDistribution(counts: ArrayLike<number>, expected: ArrayLike<number>): void {
-  let statistic = 0, kinds = 0, draws = 0;
-  for (let i = 0; i < counts.length; i++) draws += counts[i];
-  for (let i = 0; i < counts.length; i++) {
-    if (expected[i] === 0) {
-      assertEquals(counts[i], 0, `token ${i} is impossible`);
-      continue;
-    }
-    kinds++;
-    statistic += (counts[i] - draws * expected[i]) ** 2 / (draws * expected[i]);
-  }
-  if (kinds > 1) {
-    assertEquals(statistic < chiSquaredLimit(kinds - 1), true, `chi-squared ${statistic} of ${kinds} kinds`);
-  }
 }
 
 const V = 16, soFar = { prompt: [0, 3, 5, 5], output: [1, 1, 1, 3, 9, 12] };
