@@ -127,6 +127,8 @@ export {
   type TextRequest,
   tokenLogProbs,
 } from "./model/generate_text.ts";
+export { type BeamHypothesis, beamSearch, type BeamSearchOptions } from "./model/beam_search.ts";
+export { type ContrastiveOptions, contrastiveSearch } from "./model/contrastive_search.ts";
 export { generateSpeculatively, judge, type SpeculativeOptions } from "./model/speculative.ts";
 export { StopStrings } from "./model/stop_strings.ts";
 export { pick, probabilities, sample, type SamplingOptions, type TokensSoFar } from "./model/sampling.ts";

@@ -8,7 +8,9 @@ import {
   placesAfter,
   storeKeysAndValues,
 } from "../engine/ops/cached_attention.ts";
-import { type Tensor, tensor, zeros } from "../engine/tensor.ts";
+import { bytesPerElement } from "../engine/host_tensor.ts";
+import { Scope } from "../engine/scope.ts";
+import { empty, type Tensor, tensor, zeros } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
 
 /** What a cache has room for. */
@@ -72,6 +74,7 @@ export class KvCache {
       throw new WeftError(`Cannot set the lengths ${lengths.join(", ")}: there are ${rows} rows of up to ${tokens}`);
     }
     this.#lengths = [...lengths];
+    this.#gpu.recorder.submit(); // copies do not count as uses
     this.#gpu.write(this.#onGpu.storage, new Uint32Array(lengths));
   }
 
@@ -94,6 +97,24 @@ export class KvCache {
   advance(T: number): void {
     advance(this.#onGpu, T);
     this.#lengths = this.#lengths.map((length) => length + T);
+  }
+
+  /** Gives each row what another row holds: row i what was in row `parents[i]`. */
+  reorder(parents: readonly number[]): void {
+    const { rows } = this.size, { recorder } = this.#gpu;
+    const moved = [...parents.keys()].filter((row) => parents[row] !== row);
+    if (moved.length === 0) return;
+    using _ = new Scope(this.#gpu);
+    for (const part of this.#layers.flatMap(({ keys, values }) => [keys, values])) {
+      const bytes = part.size / rows * bytesPerElement(part.dtype), { buffer } = part.storage;
+      const copied = empty(this.#gpu, [moved.length, ...part.shape.slice(1)], {
+        dtype: part.dtype,
+        label: "moved rows",
+      });
+      moved.forEach((row, i) => recorder.copy(buffer, parents[row] * bytes, copied.storage.buffer, i * bytes, bytes));
+      moved.forEach((row, i) => recorder.copy(copied.storage.buffer, i * bytes, buffer, row * bytes, bytes));
+    }
+    this.setLengths(parents.map((parent) => this.#lengths[parent]));
   }
 
   /** Gives the memory back. */

@@ -55,10 +55,14 @@ export async function* generateSpeculatively(
         // The newest token and the proposals behind it: what the model looks at.
         const history = tensor(gpu, new Uint32Array([ids.at(-1)!, ...new Array(count).fill(0)]), [1 + count, 1]);
         const state = {
-          requests: tensor(gpu, packRequests([{ ...request, seed: (seed + round * 2 ** 32) % Number.MAX_SAFE_INTEGER }]), [
-            1,
-            12,
-          ]),
+          requests: tensor(
+            gpu,
+            packRequests([{ ...request, seed: (seed + round * 2 ** 32) % Number.MAX_SAFE_INTEGER }]),
+            [
+              1,
+              12,
+            ],
+          ),
           ids: zeros(gpu, [1], { dtype: "u32" }),
           history,
           logProbs: zeros(gpu, [Math.max(1, count), 1]),
