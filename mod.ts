@@ -116,30 +116,7 @@ export { wholeWords } from "./train/whole_words.ts";
 // Models.
 export { Bigram, type BigramConfig } from "./model/bigram.ts";
 export { CharTokenizer } from "./model/char_tokenizer.ts";
-export { generate, generateBatch, type GenerateOptions } from "./model/generate.ts";
-export {
-  type FinishReason,
-  type GeneratedText,
-  generateText,
-  generateTexts,
-  type TextOptions,
-  type TextPiece,
-  type TextRequest,
-  tokenLogProbs,
-} from "./model/generate_text.ts";
-export { type BeamHypothesis, beamSearch, type BeamSearchOptions } from "./model/beam_search.ts";
-export { type ContrastiveOptions, contrastiveSearch } from "./model/contrastive_search.ts";
-export { generateSpeculatively, judge, type SpeculativeOptions } from "./model/speculative.ts";
-export { StopStrings } from "./model/stop_strings.ts";
-export { pick, probabilities, sample, type SamplingOptions, type TokensSoFar } from "./model/sampling.ts";
-export {
-  type ContextRule,
-  Decoder,
-  type DecodeRequest,
-  type DecoderOptions,
-  type DrawnToken,
-} from "./model/decoder.ts";
-export { KvCache, type KvCacheSize } from "./model/kv_cache.ts";
+export { generate, type GenerateOptions, sample } from "./model/generate.ts";
 export { Gpt } from "./model/gpt.ts";
 export { type GptConfig, gptParameterShapes } from "./model/gpt_config.ts";
 export type { ForwardOptions, LanguageModel } from "./model/language_model.ts";

@@ -2,6 +2,8 @@ import { type ContextRule, Decoder, type DecodeRequest, type DecoderOptions, typ
 import type { LanguageModel } from "./language_model.ts";
 import type { SamplingOptions } from "./sampling.ts";
 
+export { sample } from "./sampling.ts";
+
 /** How a sequence is continued. */
 export interface GenerateOptions extends SamplingOptions {
   /** How many tokens to add. */

@@ -1,20 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import {
-  Bigram,
-  BpeTokenizer,
-  CharTokenizer,
-  generate,
-  generateBatch,
-  generateText,
-  generateTexts,
-  type Gpu,
-  pick,
-  probabilities,
-  randomUniform,
-  StopStrings,
-  tokenLogProbs,
-  WeftError,
-} from "../mod.ts";
+import { Bigram, BpeTokenizer, CharTokenizer, generate, type Gpu, randomUniform, WeftError } from "../mod.ts";
+import { generateBatch } from "../model/generate.ts";
+import { generateText, generateTexts, tokenLogProbs } from "../model/generate_text.ts";
+import { pick, probabilities } from "../model/sampling.ts";
+import { StopStrings } from "../model/stop_strings.ts";
 import { samplingStream } from "../model/sampling.ts";
 import { gpuTest } from "./_check_op.ts";
 import { logitsAfter, logProbsOf, sharpModel } from "./_sharp_model.ts";

@@ -1,18 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { packRequests, type SampleRequest, sampleTokens } from "../engine/ops/sample.ts";
-import {
-  type Gpu,
-  pick,
-  probabilities,
-  randomNormals,
-  randomUniform,
-  readTensors,
-  type SamplingOptions,
-  Scope,
-  tensor,
-  WeftError,
-  zeros,
-} from "../mod.ts";
+import { type Gpu, randomNormals, randomUniform, readTensors, Scope, tensor, WeftError, zeros } from "../mod.ts";
+import { pick, probabilities, type SamplingOptions } from "../model/sampling.ts";
 import { resolveSampling, type TokensSoFar } from "../model/sampling.ts";
 import { gpuTest } from "./_check_op.ts";
 import { expectDistribution } from "./_chi_squared.ts";

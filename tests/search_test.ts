@@ -1,15 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import {
-  beamSearch,
-  Bigram,
-  contrastiveSearch,
-  generate,
-  type Gpt,
-  type GptConfig,
-  Scope,
-  tensor,
-  WeftError,
-} from "../mod.ts";
+import { Bigram, generate, type Gpt, type GptConfig, Scope, tensor, WeftError } from "../mod.ts";
+import { beamSearch } from "../model/beam_search.ts";
+import { contrastiveSearch } from "../model/contrastive_search.ts";
 import type { Tensor } from "../mod.ts";
 import { gpuTest } from "./_check_op.ts";
 import { logProbsOf, logSoftmax, sharpModel } from "./_sharp_model.ts";

@@ -1,16 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import {
-  Bigram,
-  generate,
-  generateSpeculatively,
-  type GptConfig,
-  judge,
-  pick,
-  probabilities,
-  randomUniform,
-  type SamplingOptions,
-  WeftError,
-} from "../mod.ts";
+import { Bigram, generate, type GptConfig, randomUniform, WeftError } from "../mod.ts";
+import { pick, probabilities, type SamplingOptions } from "../model/sampling.ts";
+import { generateSpeculatively, judge } from "../model/speculative.ts";
 import { gpuTest } from "./_check_op.ts";
 import { expectDistribution } from "./_chi_squared.ts";
 import { logitsAfter, sharpModel } from "./_sharp_model.ts";
