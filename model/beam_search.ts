@@ -51,7 +51,7 @@ export async function beamSearch(
   prompt: ArrayLike<number>,
   options: BeamSearchOptions,
 ): Promise<BeamHypothesis[]> {
-  const { maxNewTokens, numBeams = 4, lengthPenalty = 1, stopTokens = [] } = options, { vocabSize: V } = model;
+  const { maxNewTokens, numBeams = 4, lengthPenalty = 1, stopTokens = [] } = options;
   if (!(Number.isSafeInteger(numBeams) && numBeams >= 1)) {
     throw new WeftError(`num_beams is ${numBeams}: it must be a whole number of at least 1`);
   }

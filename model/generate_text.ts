@@ -9,17 +9,11 @@ import type { DecoderOptions } from "./decoder.ts";
 import { generateBatch } from "./generate.ts";
 import { type LanguageModel, withoutDropout } from "./language_model.ts";
 import type { SamplingOptions } from "./sampling.ts";
-import { StopStrings } from "./stop_strings.ts";
-import { StreamingDecoder } from "./streaming_decoder.ts";
+import { type EndOptions, type FinishReason, TextStream } from "./text_stream.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** How text is continued. */
-export interface TextOptions extends DecoderOptions, SamplingOptions {
-  /** Strings that end the text; they are not given out, nor what follows. Default: none. */
-  readonly stop?: readonly string[];
-  /** Whether the token that ends a document ends the text, where the tokenizer has one. Default: yes. */
-  readonly stopAtEndOfText?: boolean;
-}
+export interface TextOptions extends DecoderOptions, SamplingOptions, EndOptions {}
 
 /** One of several texts to continue; what it leaves out is as for all. */
 export interface TextRequest extends SamplingOptions {
@@ -28,9 +22,6 @@ export interface TextRequest extends SamplingOptions {
   /** Strings that end the text. */
   readonly stop?: readonly string[];
 }
-
-/** Why a text ended: all tokens were drawn, a stop string was reached, or the token that ends a document. */
-export type FinishReason = "length" | "stop" | "end_of_text";
 
 /** A token of one of several texts. */
 export interface TextPiece {
@@ -62,31 +53,15 @@ export async function* generateTexts(
     const own = typeof request === "string" ? { prompt: request } : request;
     return { ...options, seed: (options.seed ?? 1337) + row, ...own, prompt: tokenizer.encode(own.prompt) };
   });
-  const rows = requests.map(({ stop = [] }) => ({
-    decoder: new StreamingDecoder(tokenizer),
-    stop: new StopStrings(stop),
-    open: true,
-  }));
-  const ending = options.stopAtEndOfText === false ? undefined : tokenizer.endOfText;
+  const rows = requests.map((request) => ({ stream: new TextStream(tokenizer, request), open: true }));
   let step = 0;
   for await (const drawn of generateBatch(model, requests, options)) {
     step++;
     for (const [row, { id, logProb }] of drawn.entries()) {
-      const state = rows[row];
-      if (!state.open) continue;
-      let text = "", finish: FinishReason | undefined;
-      if (id === ending) finish = "end_of_text";
-      else {
-        const passed = state.stop.push(state.decoder.push(id));
-        text = passed.text;
-        finish = passed.stopped ? "stop" : step === options.maxNewTokens ? "length" : undefined;
-      }
-      if (finish === "length" || finish === "end_of_text") {
-        const last = state.stop.push(state.decoder.end());
-        text += last.text + (last.stopped ? "" : state.stop.end());
-      }
-      state.open = finish === undefined;
-      yield { row, text, id, logProb, finish };
+      if (!rows[row].open) continue;
+      const piece = rows[row].stream.push(id, step === options.maxNewTokens);
+      rows[row].open = piece.finish === undefined;
+      yield { row, id, logProb, ...piece };
     }
     if (!rows.some(({ open }) => open)) return;
   }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type GptConfig } from "../mod.ts";
+import type { GptConfig } from "../mod.ts";
 import { generateBatch } from "../model/generate.ts";
 import { gpuTest } from "./_check_op.ts";
 import { logProbsOf, sharpModel } from "./_sharp_model.ts";
