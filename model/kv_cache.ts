@@ -119,10 +119,10 @@ export class KvCache {
 
   /** Gives the memory back. */
   free(): void {
-    this.arena.free();
     this.#gpu.recorder.submit(); // a texture that is destroyed must not be in what is recorded
     for (const { storage } of this.matrices.values()) storage.texture?.destroy();
     this.matrices.clear();
+    this.arena.free();
   }
 }
 

@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import type { GptConfig } from "../mod.ts";
+import { assertEquals, assertThrows } from "@std/assert";
+import { type GptConfig, WeftError } from "../mod.ts";
 import { generateBatch } from "../model/generate.ts";
 import { gpuTest } from "./_check_op.ts";
 import { logProbsOf, sharpModel } from "./_sharp_model.ts";
@@ -66,3 +66,38 @@ for (
     assertEquals(kinds > 5 * texts.length, true); // else a model that says one thing would pass
   });
 }
+
+gpuTest("a model in float16 generates from a cache in float16", async (gpu) => {
+  const model = sharpModel(gpu, { ...small, block_size: 48 });
+  if (!gpu.hasF16) {
+    return assertThrows(() => Object.assign(model, { dtype: "f16" }).newCache(1), WeftError, "f32 alone");
+  }
+  model.dtype = "f16";
+  for (const context of ["crop", "slide"] as const) {
+    const prompt = [3, 1, 4, 1, 5], text = [...prompt], logProbs: number[] = [];
+    for await (
+      const [{ id, logProb }] of generateBatch(model, [{ prompt, temperature: 0 }], { maxNewTokens: 60, context })
+    ) {
+      text.push(id);
+      logProbs.push(logProb);
+    }
+    for (const [i, seen] of contexts(text, 5, 48, context).entries()) {
+      if (i % 9 > 0) continue;
+      const [after] = await logProbsOf(model, [seen]), next = after.at(-1)!;
+      const off = Math.abs(logProbs[i] - next[text[5 + i]]), worse = Math.max(...next) - next[text[5 + i]];
+      assertEquals(off < 0.03 && worse < 0.03, true, `token ${i}: off by ${off}, ${worse} below the likeliest`);
+    }
+  }
+});
+
+gpuTest("the memory of a generation is given back, when it is left early, too", async (gpu) => {
+  const model = sharpModel(gpu, { ...small, n_embd: 64, n_head: 4, block_size: 16 }), before = gpu.memory.bytesInUse;
+  for (const maxNewTokens of [30, 30, 5]) {
+    let count = 0;
+    for await (const _ of generateBatch(model, [{ prompt: [1] }, { prompt: [2, 3] }], { maxNewTokens })) {
+      if (++count === 20) break;
+    }
+    await gpu.finish();
+    assertEquals(gpu.memory.bytesInUse, before);
+  }
+});
