@@ -19,14 +19,14 @@ function attended(qkv: Float32Array, t: number, head: number, H: number, D: numb
 }
 
 for (
-  const [H, D, S, lengths, T] of [[1, 1, 5, [0], 1], [3, 6, 40, [0, 17, 39], 1], [2, 64, 100, [90, 3], 4], [5, 33, 24, [
+  const [H, D, S, lengths, T] of [[1, 1, 5, [0], 1], [3, 6, 40, [0, 17, 38], 1], [2, 64, 100, [90, 3], 4], [5, 33, 24, [
     7,
   ], 9]] as const
 ) {
   gpuTest(`cached attention of ${T} tokens after ${lengths.join(", ")}, ${H} heads of ${D}`, async (gpu) => {
     using _ = new Scope(gpu);
     const B = lengths.length, width = 3 * H * D, longest = Math.max(...lengths);
-    const rows = lengths.map((_, b) => randomNormals((longest + T) * width, { seed: b, stream: 0, std: 1.3 }));
+    const rows = lengths.map((_, b) => randomNormals((longest + 2 * T) * width, { seed: b, stream: 0, std: 1.3 }));
     const kept = keysAndValues(gpu, { rows: B, H, S, D }, "f32");
     if (longest > 0) { // each row by itself and longer than it will be said to be: what is beyond must not be seen
       rows.forEach((row, b) => {
@@ -34,27 +34,18 @@ for (
         storeKeysAndValues(tensor(gpu, row.slice(0, longest * width), [1, longest, width]), kept, numbers);
       });
     }
-    const fresh = rows.flatMap((row, b) => [...row.slice(lengths[b] * width, (lengths[b] + T) * width)]);
-    const known = tensor(gpu, new Uint32Array(lengths)), qkv = tensor(gpu, fresh, [B, T, width]);
-    const o = await cachedAttention(qkv, kept, known).read();
-    const expected = rows.flatMap((row, b) =>
-      Array.from(
-        { length: T },
-        (_, t) => Array.from({ length: H }, (_, head) => attended(row, lengths[b] + t, head, H, D)),
-      ).flat(2)
-    );
-    expectClose("attention", o, expected, 2e-6);
-    // The new keys are behind the others: another token sees them.
-    if (T > 1 || longest + 2 > S) return;
-    const after = tensor(gpu, new Uint32Array(lengths.map((length) => length + 1)));
-    const again = await cachedAttention(qkv, kept, after).read();
-    const twice = rows.flatMap((row, b) => {
-      const end = (lengths[b] + 1) * width, doubled = new Float32Array(end + width);
-      doubled.set(row.slice(0, end));
-      doubled.set(row.slice(end - width, end), end);
-      return Array.from({ length: H }, (_, head) => attended(doubled, lengths[b] + 1, head, H, D)).flat();
-    });
-    expectClose("attention after", again, twice, 2e-6);
+    for (const before of [0, T]) { // the second time, those of the first are behind the others
+      const from = lengths.map((length) => length + before), known = tensor(gpu, new Uint32Array(from));
+      const fresh = rows.flatMap((row, b) => [...row.slice(from[b] * width, (from[b] + T) * width)]);
+      const o = await cachedAttention(tensor(gpu, fresh, [B, T, width]), kept, known).read();
+      const expected = rows.flatMap((row, b) =>
+        Array.from(
+          { length: T },
+          (_, t) => Array.from({ length: H }, (_, head) => attended(row, from[b] + t, head, H, D)),
+        ).flat(2)
+      );
+      expectClose("attention", o, expected, 2e-6);
+    }
   });
 }
 
