@@ -105,15 +105,20 @@ export function probabilities(
   }
   for (const id of Array.from(output)) x[id] -= request.frequencyPenalty;
   for (const id of new Set(Array.from(output))) x[id] -= request.presencePenalty;
-  const order = Array.from(x.keys()).sort((a, b) => x[b] - x[a] || a - b).slice(0, request.topK);
-  const weights = order.map((id) => Math.exp((x[id] - x[order[0]]) / request.temperature));
-  const wanted = request.topP * weights.reduce((sum, weight) => sum + weight, 0);
-  let sum = 0, kept = 0;
-  while (kept < order.length && sum < wanted) sum += weights[kept++];
-  while (kept > 1 && weights[kept - 1] < request.minP) sum -= weights[--kept];
-  const result = new Float64Array(V);
-  for (let i = 0; i < kept; i++) result[order[i]] = weights[i] / sum;
-  return result;
+  const { topK, topP, minP, temperature } = request, sorted = x.toSorted().reverse(), [largest] = sorted;
+  const weight = (v: number): number => Math.exp((v - largest) / temperature);
+  let kept = topK;
+  if (topP < 1) {
+    const wanted = topP * sorted.subarray(0, topK).reduce((sum, v) => sum + weight(v), 0);
+    let sum = weight(largest);
+    for (kept = 1; kept < topK && sum < wanted; kept++) sum += weight(sorted[kept]);
+  }
+  while (kept > 1 && weight(sorted[kept - 1]) < minP) kept--;
+  const least = sorted[kept - 1];
+  let ties = kept - sorted.indexOf(least); // how many of the least are kept: those of the smallest ids
+  const result = x.map((v) => v > least || (v === least && ties-- > 0) ? weight(v) : 0);
+  const total = result.reduce((sum, each) => sum + each, 0);
+  return result.map((each) => each / total);
 }
 
 /** What is said when a model's logits are NaN. */

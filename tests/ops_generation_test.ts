@@ -3,7 +3,7 @@ import { gelu, linear, matmul, randomNormals, Scope, type Tensor, tensor, WeftEr
 import { cachedAttention, keysAndValues, placesAfter, storeKeysAndValues } from "../engine/ops/cached_attention.ts";
 import { lastTokens } from "../engine/ops/sample.ts";
 import { asTexture } from "../engine/texture.ts";
-import { expectClose, gpuTest } from "./_check_op.ts";
+import { asHardware, expectClose, gpuTest } from "./_check_op.ts";
 
 /** Attention of the token at place t to those up to it, in float64: qkv of one row and head → (D). */
 function attended(qkv: Float32Array, t: number, head: number, H: number, D: number): number[] {
@@ -19,34 +19,45 @@ function attended(qkv: Float32Array, t: number, head: number, H: number, D: numb
 }
 
 for (
-  const [H, D, S, lengths, T] of [[1, 1, 5, [0], 1], [3, 6, 40, [0, 17, 38], 1], [2, 64, 100, [90, 3], 4], [5, 33, 24, [
+  const [H, D, S, lengths, T, hardware] of [[1, 1, 5, [0], 1], [3, 6, 40, [0, 17, 38], 1], [2, 64, 100, [90, 3], 4], [
+    2,
+    64,
+    100,
+    [90, 3],
+    4,
+    true,
+  ], [5, 33, 24, [
     7,
   ], 9]] as const
 ) {
-  gpuTest(`cached attention of ${T} tokens after ${lengths.join(", ")}, ${H} heads of ${D}`, async (gpu) => {
-    using _ = new Scope(gpu);
-    const B = lengths.length, width = 3 * H * D, longest = Math.max(...lengths);
-    const rows = lengths.map((_, b) => randomNormals((longest + 2 * T) * width, { seed: b, stream: 0, std: 1.3 }));
-    const kept = keysAndValues(gpu, { rows: B, H, S, D }, "f32");
-    if (longest > 0) { // each row by itself and longer than it will be said to be: what is beyond must not be seen
-      rows.forEach((row, b) => {
-        const numbers = tensor(gpu, new Uint32Array([b]));
-        storeKeysAndValues(tensor(gpu, row.slice(0, longest * width), [1, longest, width]), kept, numbers);
-      });
-    }
-    for (const before of [0, T]) { // the second time, those of the first are behind the others
-      const from = lengths.map((length) => length + before), known = tensor(gpu, new Uint32Array(from));
-      const fresh = rows.flatMap((row, b) => [...row.slice(from[b] * width, (from[b] + T) * width)]);
-      const o = await cachedAttention(tensor(gpu, fresh, [B, T, width]), kept, known).read();
-      const expected = rows.flatMap((row, b) =>
-        Array.from(
-          { length: T },
-          (_, t) => Array.from({ length: H }, (_, head) => attended(row, from[b] + t, head, H, D)),
-        ).flat(2)
-      );
-      expectClose("attention", o, expected, 2e-6);
-    }
-  });
+  gpuTest(
+    `cached attention of ${T} tokens after ${lengths.join(", ")}, ${H} heads of ${D}${hardware ? ", as on a GPU" : ""}`,
+    async (gpu) => {
+      using _ = new Scope(gpu);
+      using _launches = hardware ? asHardware(gpu) : undefined;
+      const B = lengths.length, width = 3 * H * D, longest = Math.max(...lengths);
+      const rows = lengths.map((_, b) => randomNormals((longest + 2 * T) * width, { seed: b, stream: 0, std: 1.3 }));
+      const kept = keysAndValues(gpu, { rows: B, H, S, D }, "f32");
+      if (longest > 0) { // each row by itself and longer than it will be said to be: what is beyond must not be seen
+        rows.forEach((row, b) => {
+          const numbers = tensor(gpu, new Uint32Array([b]));
+          storeKeysAndValues(tensor(gpu, row.slice(0, longest * width), [1, longest, width]), kept, numbers);
+        });
+      }
+      for (const before of [0, T]) { // the second time, those of the first are behind the others
+        const from = lengths.map((length) => length + before), known = tensor(gpu, new Uint32Array(from));
+        const fresh = rows.flatMap((row, b) => [...row.slice(from[b] * width, (from[b] + T) * width)]);
+        const o = await cachedAttention(tensor(gpu, fresh, [B, T, width]), kept, known).read();
+        const expected = rows.flatMap((row, b) =>
+          Array.from(
+            { length: T },
+            (_, t) => Array.from({ length: H }, (_, head) => attended(row, from[b] + t, head, H, D)),
+          ).flat(2)
+        );
+        expectClose("attention", o, expected, 2e-6);
+      }
+    },
+  );
 }
 
 gpuTest("a full row of a cache does not write into the next", async (gpu) => {

@@ -3,7 +3,7 @@ import { packRequests, type SampleRequest, sampleTokens } from "../engine/ops/sa
 import { type Gpu, randomNormals, randomUniform, readTensors, Scope, tensor, WeftError, zeros } from "../mod.ts";
 import { pick, probabilities, type SamplingOptions } from "../model/sampling.ts";
 import { resolveSampling, type TokensSoFar } from "../model/sampling.ts";
-import { gpuTest } from "./_check_op.ts";
+import { asHardware, gpuTest } from "./_check_op.ts";
 import { expectDistribution } from "./_chi_squared.ts";
 import { logSoftmax } from "./_sharp_model.ts";
 
@@ -107,6 +107,22 @@ gpuTest(
     }
   },
 );
+
+gpuTest("with the lanes of a GPU each draw is the same", async (gpu) => {
+  const V = 3001, logits = randomNormals(12 * V, { seed: 1, stream: 1, std: 3 });
+  const options = (row: number) => ({ seed: row, ...[{}, { topK: 100 }, { topP: 0.8 }, { topK: 1 }][row % 4] });
+  const onCpu = await draw(gpu, logits, V, options);
+  using _ = asHardware(gpu);
+  for (const part of [V, 97]) { // 256 lanes, and 64
+    const some = logits.slice(0, 12 * part), { ids } = await draw(gpu, some, part, options);
+    const expected = part === V
+      ? onCpu.ids
+      : ids.map((_, row) =>
+        pick(probabilities(some.slice(row * part, (row + 1) * part), options(row)), randomUniform(row, 7, 0))
+      );
+    assertEquals(ids, expected);
+  }
+});
 
 gpuTest("among equals the smaller id is the likelier, whatever the lanes", async (gpu) => {
   for (const V of [5, 100, 5000]) {
