@@ -21,6 +21,17 @@ export interface ContrastiveOptions {
  * itself less than the likeliest tokens do, and nothing is left to chance.
  *
  * @throws {WeftError} when the model keeps no keys and values, or the prompt and what is added do not fit its block.
+ *
+ * @example
+ * ```ts
+ * import { Gpu } from "../engine/gpu.ts";
+ * import { contrastiveSearch } from "./contrastive_search.ts";
+ * import { Gpt } from "./gpt.ts";
+ *
+ * using gpu = await Gpu.open();
+ * const model = new Gpt(gpu, { n_layer: 1, n_head: 1, n_embd: 8, block_size: 16, vocab_size: 11 });
+ * for await (const id of contrastiveSearch(model, [1, 2], { maxNewTokens: 4, penaltyAlpha: 0.6 })) console.log(id);
+ * ```
  */
 export async function* contrastiveSearch(
   model: LanguageModel,

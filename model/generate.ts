@@ -41,13 +41,25 @@ export async function* generate(
 
 /**
  * Continues several sequences together, each by its own options: yields one token of each, step by step. A row's tokens do not
- * depend on the other rows.
+ * depend on what the other rows hold; how many they are may change the last bits of logits.
  *
  * Steps are submitted ahead of their results, so that no token waits for a readback, which takes 11 ms in Deno: while the GPU
  * computes some tokens, the next ones are recorded, and they are submitted before the read of the first has come back. How
  * many go together follows from how fast they come: about 30 ms of them.
  *
  * @throws {WeftError} when a prompt is empty or an option is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { Gpu } from "../engine/gpu.ts";
+ * import { generateBatch } from "./generate.ts";
+ * import { Gpt } from "./gpt.ts";
+ *
+ * using gpu = await Gpu.open();
+ * const model = new Gpt(gpu, { n_layer: 1, n_head: 2, n_embd: 16, block_size: 16, vocab_size: 11 });
+ * const requests = [{ prompt: [1, 2, 3], temperature: 0 }, { prompt: [4], topP: 0.9, seed: 7 }];
+ * for await (const [a, b] of generateBatch(model, requests, { maxNewTokens: 5 })) console.log(a.id, b.id, b.logProb);
+ * ```
  */
 export async function* generateBatch(
   model: LanguageModel,

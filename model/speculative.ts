@@ -24,6 +24,18 @@ const draftStream = 0x5a4e, judgeStream = 0x5a4f;
  * alone. Greedily, the tokens are the same. The prompt and what is added must fit the blocks of both models.
  *
  * @throws {WeftError} when the models have different vocabularies, or no cache, or the text does not fit.
+ *
+ * @example
+ * ```ts
+ * import { Gpu } from "../engine/gpu.ts";
+ * import { Gpt } from "./gpt.ts";
+ * import { generateSpeculatively } from "./speculative.ts";
+ *
+ * using gpu = await Gpu.open();
+ * const size = { n_head: 2, n_embd: 16, block_size: 16, vocab_size: 11 };
+ * const model = new Gpt(gpu, { ...size, n_layer: 3 }), draft = new Gpt(gpu, { ...size, n_layer: 1 });
+ * for await (const id of generateSpeculatively(model, draft, [1, 2], { maxNewTokens: 8 })) console.log(id);
+ * ```
  */
 export async function* generateSpeculatively(
   model: LanguageModel,

@@ -191,7 +191,7 @@ function ending(
 /** A product whose B is a texture, as `asTexture` makes them. */
 function textureProduct(c: Tensor, { M, N, K, batch, a, b }: Product, epilogue: Epilogue): void {
   using _ = new Scope(c.gpu);
-  const ROWS = Math.min(M, 4), most = ROWS > 1 ? Math.floor(12 / ROWS) : 6, { height } = b.tensor.storage.texture!;
+  const ROWS = Math.min(M, 8), most = ROWS > 1 ? Math.floor(12 / ROWS) : 6, { height } = b.tensor.storage.texture!;
   const QUADS = Math.max(1, Math.min(most, Math.floor(N / (32 * navigator.hardwareConcurrency))));
   const tiles_n = Math.ceil(N / (32 * QUADS)),
     workgroups = tiles_n * Math.ceil(M / ROWS),
