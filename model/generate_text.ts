@@ -38,10 +38,25 @@ export interface TextPiece {
 }
 
 /**
- * Continues texts together, each by its own options, and yields their tokens as they are drawn; row `i` by default with the seed
- * of all plus i. Texts do not influence each other.
+ * Continues texts together, each by its own options, and yields their tokens as they are drawn. A row has its own seed, or that of
+ * all plus its number. Texts do not influence each other.
  *
  * @throws {WeftError} when a prompt is empty or an option is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { Gpu } from "../engine/gpu.ts";
+ * import { Bigram } from "./bigram.ts";
+ * import { CharTokenizer } from "./char_tokenizer.ts";
+ * import { generateTexts } from "./generate_text.ts";
+ *
+ * using gpu = await Gpu.open();
+ * const tokenizer = CharTokenizer.fromText("to be or not to be");
+ * const model = new Bigram(gpu, { vocab_size: tokenizer.vocabSize, block_size: 8 }), texts = ["", ""];
+ * const prompts = ["to ", { prompt: "not", temperature: 0.5, stop: [" "] }];
+ * for await (const { row, text } of generateTexts(model, tokenizer, prompts, { maxNewTokens: 6 })) texts[row] += text;
+ * console.log(texts);
+ * ```
  */
 export async function* generateTexts(
   model: LanguageModel,
