@@ -6,11 +6,14 @@ import {
   attentionCase,
   type BenchCase,
   boundOf,
+  decodeCase,
   generateCase,
   matmulCase,
   matmulShapes,
+  promptCase,
   stepCase,
   stepConfigs,
+  weightBytes,
 } from "./bench_cases.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { formatCount } from "./format.ts";
@@ -152,22 +155,32 @@ function casesOf(gpu: Gpu, peaks: Peaks, section: string, dtype: "f32" | "f16"):
       )
     );
   }
-  return stepConfigs.map((config) => {
+  return stepConfigs.flatMap((config) => {
     const { n_layer: L, n_embd: C, block_size: T, vocab_size: V } = config.model;
     const perToken = 12 * L * C * C + V * C, largest = 4 * config.batchSize * T * 4 * C;
-    return section === "step"
-      ? candidate(
-        `${config.name}, batch ${config.batchSize}`,
-        6 * config.batchSize * T * perToken,
-        largest,
-        () => stepCase(gpu, peaks, config, dtype),
-      )
-      : candidate(
-        `${config.name}, ${T / 4} tokens`,
+    if (section === "step") {
+      const name = `${config.name}, batch ${config.batchSize}`, flops = 6 * config.batchSize * T * perToken;
+      return [candidate(name, flops, largest, () => stepCase(gpu, peaks, config, dtype))];
+    }
+    const name = `${config.name}, ${T / 4} tokens`;
+    const reading = T / 4 * weightBytes(config.model, dtype) / peaks.bandwidth * peaks.flops;
+    return [
+      candidate(
+        `${name}, no cache`,
         2 * (T / 4) * (3 / 8 * T) * perToken,
         0,
         () => generateCase(gpu, peaks, config, dtype),
-      );
+      ),
+      candidate(`${name}, cache`, reading, 0, () => decodeCase(gpu, peaks, config, dtype)),
+      ...[false, true].map((cache) =>
+        candidate(
+          `${config.name}, ${cache ? "prompt" : "forward pass"}`,
+          2 * T * perToken,
+          0,
+          () => promptCase(gpu, peaks, config, { dtype, cache }),
+        )
+      ),
+    ];
   });
 }
 

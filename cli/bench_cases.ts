@@ -215,10 +215,66 @@ export function generateCase(
     bound,
     seconds: async () => {
       const began = performance.now();
-      for await (const _ of generate(model, prompt, { maxNewTokens: length })); // each token is awaited
+      for await (const _ of generate(model, prompt, { maxNewTokens: length, cache: false })); // each token is awaited
       return (performance.now() - began) / 1000;
     },
     close: () => scope[Symbol.dispose](),
+  };
+}
+
+/** The same with a cache, from the first token on: each reads the weights once. */
+export function decodeCase(
+  gpu: Gpu,
+  peaks: Peaks,
+  { name, model: config }: StepConfig,
+  dtype: "f32" | "f16",
+): BenchCase {
+  const scope = new Scope(gpu), model = new Gpt(gpu, config), length = config.block_size / 4, tokens = length - 1;
+  model.dtype = dtype;
+  const prompt = Array.from({ length }, (_, i) => i % config.vocab_size);
+  return {
+    name: `${name}, ${tokens} tokens after ${length + 1}, cache`,
+    tokens,
+    bound: tokens * weightBytes(config, dtype) / peaks.bandwidth,
+    seconds: async () => {
+      let began = 0;
+      for await (const _ of generate(model, prompt, { maxNewTokens: length })) began ||= performance.now();
+      return (performance.now() - began) / 1000;
+    },
+    close: () => scope[Symbol.dispose](),
+  };
+}
+
+/** Bytes of the weights that a token reads: all but those of positions, of which it reads one row. */
+export function weightBytes({ n_layer, n_embd, vocab_size }: GptConfig, dtype: "f32" | "f16"): number {
+  return (dtype === "f16" ? 2 : 4) * (12 * n_layer * n_embd ** 2 + vocab_size * n_embd);
+}
+
+/** A prompt of a whole block into a cache, or beside it the forward pass of training on as many tokens. */
+export function promptCase(
+  gpu: Gpu,
+  peaks: Peaks,
+  { name, model: config }: StepConfig,
+  { dtype, cache: cached }: { readonly dtype: "f32" | "f16"; readonly cache: boolean },
+): BenchCase {
+  const scope = new Scope(gpu), model = new Gpt(gpu, config), T = config.block_size;
+  model.dtype = dtype;
+  const ids = tensor(gpu, Int32Array.from({ length: T }, (_, i) => i % config.vocab_size), [1, T]);
+  const rows = tensor(gpu, new Uint32Array([0])), cache = cached ? model.newCache(1) : undefined;
+  const once = () => {
+    using _ = new Scope(gpu);
+    if (cache) model.forward(ids, { cache, rows, lastOnly: true });
+    else model.loss(ids, ids);
+  };
+  return {
+    name: `${name}, ${cached ? "prompt" : "forward pass of training"} of ${T} tokens`,
+    tokens: T,
+    bound: boundOf(gpu.rehearse(once), peaks),
+    seconds: tuned(gpu, once, () => wallSeconds(gpu, once)),
+    close: () => {
+      cache?.free();
+      scope[Symbol.dispose]();
+    },
   };
 }
 

@@ -6,6 +6,8 @@ export interface Storage {
   readonly id: number;
   /** The buffer itself. */
   readonly buffer: GPUBuffer;
+  /** The texture that takes the buffer's place, where there is one: for kernels that read it so, and for nothing else. */
+  readonly texture?: GPUTexture;
   /** Its size in bytes: the size asked for, rounded up to a size class. */
   readonly bytes: number;
   /** Counts how often it was given back, so that a tensor which outlived its memory is recognised. */
@@ -87,6 +89,11 @@ export class BufferPool {
     let at = free.length; // keep the list in order of creation
     while (at > 0 && free[at - 1].id > storage.id) at--;
     free.splice(at, 0, storage);
+  }
+
+  /** A texture as storage that the pool does not lend; `of` is what it is a copy of. */
+  outside(of: Storage, texture: GPUTexture): Storage {
+    return { ...of, id: this.#storages++, texture, generation: 0, usedIn: -1 };
   }
 
   #create(bytes: number, label: string): Storage {

@@ -14,6 +14,16 @@ export interface GpuOptions {
   readonly powerPreference?: GPUPowerPreference;
 }
 
+/** What is read of a storage, in bytes. */
+export interface StoragePart {
+  /** The storage. */
+  readonly storage: Storage;
+  /** Where the part begins, a multiple of 4. Default: 0. */
+  readonly offset?: number;
+  /** How long it is. */
+  readonly bytes: number;
+}
+
 /** Whoever owns the storage that is allocated while it is in charge: a scope. */
 export interface StorageOwner {
   /** Called with each storage that is allocated; a transient one is of no use once `backward` has passed its op. */
@@ -198,7 +208,18 @@ export class Gpu implements Disposable {
    *
    * @throws {WeftError} when anything went wrong on the GPU since the last read.
    */
-  async readStorages(parts: readonly { storage: Storage; bytes: number }[]): Promise<ArrayBuffer[]> {
+  async readStorages(parts: readonly StoragePart[]): Promise<ArrayBuffer[]> {
+    const read = this.stage(parts);
+    this.recorder.submit();
+    return await read();
+  }
+
+  /**
+   * Records a copy of parts of storages, as they are after what was recorded before. Once that is submitted, the function that
+   * is returned reads it; Deno blocks in the call until the GPU is idle, and then sleeps for 10 ms before the promise resolves:
+   * what is submitted right after the call runs in that time.
+   */
+  stage(parts: readonly StoragePart[]): () => Promise<ArrayBuffer[]> {
     const offsets: number[] = [];
     let total = 0;
     for (const { bytes } of parts) {
@@ -210,24 +231,25 @@ export class Gpu implements Disposable {
       size: Math.max(total, 4),
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
-    try {
-      parts.forEach(({ storage, bytes }, i) => {
-        if (bytes > 0) this.recorder.copy(storage.buffer, 0, staging, offsets[i], Math.ceil(bytes / 4) * 4);
-      });
-      this.recorder.submit();
-      await this.#settle();
+    parts.forEach(({ storage, bytes, offset = 0 }, i) => {
+      if (bytes > 0) this.recorder.copy(storage.buffer, offset, staging, offsets[i], Math.ceil(bytes / 4) * 4);
+    });
+    return async () => {
       try {
-        await staging.mapAsync(GPUMapMode.READ);
-      } catch (error) {
+        this.#raise();
+        try {
+          await staging.mapAsync(GPUMapMode.READ);
+        } catch (error) {
+          await this.#settle();
+          throw new WeftError(`The GPU's memory cannot be read: ${(error as Error).message}`);
+        }
         await this.#settle();
-        throw new WeftError(`The GPU's memory cannot be read: ${(error as Error).message}`);
+        const mapped = staging.getMappedRange();
+        return parts.map(({ bytes }, i) => mapped.slice(offsets[i], offsets[i] + bytes));
+      } finally {
+        staging.destroy();
       }
-      await this.#settle();
-      const mapped = staging.getMappedRange();
-      return parts.map(({ bytes }, i) => mapped.slice(offsets[i], offsets[i] + bytes));
-    } finally {
-      staging.destroy();
-    }
+    };
   }
 
   /** Submits and waits until the GPU is idle. */

@@ -26,6 +26,8 @@ interface ShaderFile {
 interface Binding {
   readonly index: number;
   readonly writable: boolean;
+  /** Whether it is a texture. */
+  readonly texture: boolean;
   /** What its array is of: `f32`, `vec4f`, or the alias of an element type, alone or as a vec4 of it. */
   readonly element: string;
 }
@@ -156,10 +158,12 @@ export class KernelCache {
           visibility: GPUShaderStage.COMPUTE,
           buffer: { type: "uniform" as const, hasDynamicOffset: true, minBindingSize: parsed.paramsBytes },
         }]),
-        ...bindings.map(({ index, writable }) => ({
+        ...bindings.map(({ index, writable, texture }) => ({
           binding: index,
           visibility: GPUShaderStage.COMPUTE,
-          buffer: { type: writable ? "storage" as const : "read-only-storage" as const },
+          ...texture
+            ? { texture: { sampleType: "unfilterable-float" as const } }
+            : { buffer: { type: writable ? "storage" as const : "read-only-storage" as const } },
         })),
       ],
     });
@@ -269,7 +273,10 @@ function parseShader(label: string, source: string): ParsedShader {
     /@group\(0\)\s*@binding\((\d+)\)\s*var<\s*(\w+)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*(?:array<\s*(?:vec4<)?\s*(\w+))?/g;
   for (const [, index, space, access, name, element = ""] of text.matchAll(declaration)) {
     if (space === "uniform") uniform = Number(index);
-    else bindings.set(name, { index: Number(index), writable: access === "read_write", element });
+    else bindings.set(name, { index: Number(index), writable: access === "read_write", texture: false, element });
+  }
+  for (const [, index, name] of text.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_2d<f32>/g)) {
+    bindings.set(name, { index: Number(index), writable: false, texture: true, element: "f32" });
   }
   const body = /struct\s+Params\s*\{([^}]*)\}/.exec(text)?.[1];
   if (uniform !== undefined && body === undefined) {

@@ -177,7 +177,8 @@ export class Recorder {
     if (group === undefined) {
       const entries: GPUBindGroupEntry[] = storages.map((storage, i) => ({
         binding: kernel.storageIndices[i],
-        resource: { buffer: storage.buffer, offset: ranges[i]?.offset ?? 0, size: ranges[i]?.bytes },
+        resource: storage.texture?.createView() ??
+          { buffer: storage.buffer, offset: ranges[i]?.offset ?? 0, size: ranges[i]?.bytes },
       }));
       if (kernel.uniformIndex !== undefined) {
         const resource = { buffer: this.#ring, offset: 0, size: kernel.paramsBytes };

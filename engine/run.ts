@@ -83,7 +83,7 @@ function rangeOf(
   name: string,
   { gpu, storage, offset, size, dtype, shape }: Tensor,
 ): BufferRange | undefined {
-  if (offset === 0 && storage.bytes <= gpu.bindingLimit) return undefined;
+  if ((offset === 0 && storage.bytes <= gpu.bindingLimit) || storage.texture) return undefined;
   const element = bytesPerElement(dtype), bytes = Math.ceil(size * element / 16) * 16;
   if (bytes > gpu.bindingLimit) {
     throw new WeftError(

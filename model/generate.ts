@@ -1,24 +1,22 @@
-import { randomUniform } from "../engine/random.ts";
-import { Scope } from "../engine/scope.ts";
-import { tensor } from "../engine/tensor.ts";
-import { WeftError } from "../engine/weft_error.ts";
+import { type ContextRule, Decoder, type DecodeRequest, type DecoderOptions, type DrawnToken } from "./decoder.ts";
 import type { LanguageModel } from "./language_model.ts";
+import type { SamplingOptions } from "./sampling.ts";
 
-/** How text is continued. */
-export interface GenerateOptions {
+export { sample } from "./sampling.ts";
+
+/** How a sequence is continued. */
+export interface GenerateOptions extends SamplingOptions {
   /** How many tokens to add. */
   readonly maxNewTokens: number;
-  /** Logits are divided by it: below 1 the likely becomes likelier; 0 takes the likeliest always. Default: 1. */
-  readonly temperature?: number;
-  /** Only the k likeliest tokens can be drawn. Default: all. */
-  readonly topK?: number;
-  /** Seed of the draws. Default: 1337. */
-  readonly seed?: number;
+  /** What the model sees of a text that is longer than its block. Default: "crop". */
+  readonly context?: ContextRule;
+  /** Whether keys and values are kept, by a model that can; it makes no difference but for time. Default: yes. */
+  readonly cache?: boolean;
 }
 
 /**
- * Continues a sequence of tokens, one token at a time, as they are drawn. The context is cropped to the model's last
- * `blockSize` tokens. Dropout is off. The same seed gives the same tokens.
+ * Continues a sequence of tokens, one token at a time, as they are drawn. Of a text longer than the model's block it sees what
+ * `context` says. Dropout is off. The same seed gives the same tokens.
  *
  * @throws {WeftError} when the prompt is empty or an option is out of its range.
  *
@@ -38,53 +36,56 @@ export async function* generate(
   prompt: ArrayLike<number>,
   options: GenerateOptions,
 ): AsyncGenerator<number, void, void> {
-  const { maxNewTokens, temperature = 1, topK, seed = 1337 } = options;
-  if (prompt.length === 0) {
-    throw new WeftError("Cannot generate from an empty prompt: give at least one token");
-  }
-  if (!(temperature >= 0)) throw new WeftError(`temperature is ${temperature}: it must be at least 0`);
-  if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1)) {
-    throw new WeftError(`top_k is ${topK}: it must be a whole number of at least 1`);
-  }
-  const ids = Array.from(prompt);
-  for (let i = 0; i < maxNewTokens; i++) {
-    const logits = await nextLogits(model, ids.slice(-model.blockSize));
-    const id = sample(logits, { temperature, topK, draw: randomUniform(seed, samplingStream, i) });
-    ids.push(id);
-    yield id;
-  }
+  for await (const [{ id }] of generateBatch(model, [{ ...options, prompt }], options)) yield id;
 }
 
-const samplingStream = 0x5a4d;
-
-async function nextLogits(model: LanguageModel, context: readonly number[]): Promise<Float32Array> {
-  const training = model.training;
-  model.training = false;
+/**
+ * Continues several sequences together, each by its own options: yields one token of each, step by step. A row's tokens do not
+ * depend on what the other rows hold; how many they are may change the last bits of logits.
+ *
+ * Steps are submitted ahead of their results, so that no token waits for a readback, which takes 11 ms in Deno: while the GPU
+ * computes some tokens, the next ones are recorded, and they are submitted before the read of the first has come back. How
+ * many go together follows from how fast they come: about 30 ms of them.
+ *
+ * @throws {WeftError} when a prompt is empty or an option is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { Gpu } from "../engine/gpu.ts";
+ * import { generateBatch } from "./generate.ts";
+ * import { Gpt } from "./gpt.ts";
+ *
+ * using gpu = await Gpu.open();
+ * const model = new Gpt(gpu, { n_layer: 1, n_head: 2, n_embd: 16, block_size: 16, vocab_size: 11 });
+ * const requests = [{ prompt: [1, 2, 3], temperature: 0 }, { prompt: [4], topP: 0.9, seed: 7 }];
+ * for await (const [a, b] of generateBatch(model, requests, { maxNewTokens: 5 })) console.log(a.id, b.id, b.logProb);
+ * ```
+ */
+export async function* generateBatch(
+  model: LanguageModel,
+  requests: readonly DecodeRequest[],
+  options: DecoderOptions,
+): AsyncGenerator<DrawnToken[], void, void> {
+  const decoder = new Decoder(model, requests, options);
   try {
-    using _ = new Scope(model.gpu);
-    const ids = tensor(model.gpu, new Int32Array(context), [1, context.length]);
-    return await model.forward(ids, { lastOnly: true }).read();
+    const record = (count: number) => {
+      const from = decoder.steps, end = Math.min(from + count, options.maxNewTokens);
+      if (end === from) return undefined;
+      while (decoder.steps < end) decoder.step();
+      return { steps: end - from, read: decoder.stage(from) };
+    };
+    let ready = record(1), count = 1, before = performance.now();
+    model.gpu.submit();
+    while (ready) {
+      const next = record(count), pending = ready.read(); // blocks until the GPU has computed what is ready
+      model.gpu.recorder.submit();
+      const drawn = await pending, now = performance.now();
+      count = Math.max(1, Math.min(64, 4 * count, Math.floor(30 * ready.steps / (now - before))));
+      before = now;
+      for (const tokens of drawn) yield tokens;
+      ready = next;
+    }
   } finally {
-    model.training = training;
+    decoder.free();
   }
-}
-
-/** Draws an index by its logit: `draw`, from 0 to below 1, picks from the cumulated probabilities, likeliest first. */
-export function sample(
-  logits: Float32Array,
-  options: { readonly temperature: number; readonly topK?: number; readonly draw: number },
-): number {
-  const { temperature, topK = logits.length, draw } = options;
-  const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b).slice(0, topK);
-  if (Number.isNaN(logits[order[0]]) || logits.some(Number.isNaN)) {
-    throw new WeftError("Cannot sample: the model's logits are not numbers (NaN); its weights are damaged");
-  }
-  if (temperature === 0) return order[0];
-  const weights = order.map((id) => Math.exp((logits[id] - logits[order[0]]) / temperature));
-  let rest = draw * weights.reduce((sum, weight) => sum + weight, 0);
-  for (let i = 0; i < order.length; i++) {
-    rest -= weights[i];
-    if (rest < 0) return order[i];
-  }
-  return order[0];
 }

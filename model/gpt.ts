@@ -7,13 +7,15 @@ import { dropout, type DropoutOptions } from "../engine/ops/dropout.ts";
 import { embedding } from "../engine/ops/embedding.ts";
 import { linear, type LinearOptions } from "../engine/ops/linear.ts";
 import { layerNorm } from "../engine/ops/norm.ts";
-import { slice } from "../engine/ops/layout.ts";
+import { reshape, slice } from "../engine/ops/layout.ts";
 import { matmul } from "../engine/ops/matmul.ts";
 import { randomNormals, RandomStream } from "../engine/random.ts";
 import { formatShape, sizeOf } from "../engine/shape.ts";
 import { empty, type Tensor, tensor } from "../engine/tensor.ts";
+import { asTexture } from "../engine/texture.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import { checkGptConfig, type GptConfig, gptParameterShapes } from "./gpt_config.ts";
+import { KvCache } from "./kv_cache.ts";
 import type { ForwardOptions, LanguageModel } from "./language_model.ts";
 
 /**
@@ -96,14 +98,18 @@ export class Gpt implements LanguageModel {
   }
 
   /**
-   * Logits of the next token at each position: ids (B, T) → (B, T, V).
+   * Logits of the next token at each position: ids (B, T) → (B, T, V). With a cache, ids continue the tokens that it holds,
+   * or begin sequences in its `rows`; no gradients then.
    *
    * @throws {WeftError} when ids are not (B, T) with T from 1 to block_size.
    */
   forward(ids: Tensor, options: ForwardOptions = {}): Tensor {
-    let x = this.#blocks(ids, options.probe);
-    if (options.lastOnly) x = slice(x, { axis: 1, start: -1 });
-    const logits = matmul(this.#norm(x, "ln_f"), this.#matrix("wte"), { transposeB: true, dtype: "f32" });
+    let x = this.#blocks(ids, options);
+    if (options.places) x = this.#rowsOf(x, options.places);
+    else if (options.lastOnly) x = slice(x, { axis: 1, start: -1 });
+    const hidden = this.#norm(x, "ln_f");
+    options.probe?.("hidden", hidden);
+    const logits = matmul(hidden, this.#matrix("wte", this.#held(options, hidden)), { transposeB: true, dtype: "f32" });
     options.probe?.("logits", logits);
     return logits;
   }
@@ -118,8 +124,36 @@ export class Gpt implements LanguageModel {
     return linearCrossEntropy(this.#norm(this.#blocks(ids), "ln_f"), this.#matrix("wte"), targets);
   }
 
+  /** An empty cache for the keys and values of `rows` sequences. */
+  newCache(rows: number): KvCache {
+    const { n_layer: layers, n_head: heads, n_embd, block_size: tokens } = this.config, { dtype } = this;
+    const cache = new KvCache(this.gpu, { rows, layers, heads, headDim: n_embd / heads, tokens, dtype });
+    cache.arena.hold(() => {
+      for (const [name, weight] of this.#parameters) {
+        if (weight.shape.length !== 2 || name === "wpe.weight") continue;
+        const matrix = dtype === "f16" ? cast(weight, dtype) : asTexture(weight);
+        if (matrix) cache.matrices.set(name, matrix);
+      }
+    });
+    return cache;
+  }
+
+  /** Rows of (B, T, C) by their numbers in B · T: places (n) → (n, 1, C). */
+  #rowsOf(x: Tensor, places: Tensor): Tensor {
+    const C = this.config.n_embd;
+    return cast(embedding(reshape(cast(x, "f32"), [-1, C]), reshape(places, [-1, 1])), this.dtype);
+  }
+
+  /** The sum of the embeddings of tokens and positions: ids (B, T) → (B, T, C). */
+  #embedded(ids: Tensor, { cache, rows }: ForwardOptions): Tensor {
+    const [B, T] = ids.shape, wte = this.#weight("wte"), wpe = this.#weight("wpe");
+    if (!cache || rows) return embedding(wte, ids, slice(wpe, { end: T }));
+    return reshape(embedding(wte, reshape(ids, [B * T]), embedding(wpe, cache.places(T))), [B, T, -1]);
+  }
+
   /** The residual stream after the last block: ids (B, T) → (B, T, C). */
-  #blocks(ids: Tensor, probe?: ForwardOptions["probe"]): Tensor {
+  #blocks(ids: Tensor, options: ForwardOptions = {}): Tensor {
+    const { probe, cache, rows } = options;
     const T = ids.shape[1];
     if (ids.shape.length !== 2 || T < 1 || T > this.blockSize) {
       throw new WeftError(
@@ -127,14 +161,19 @@ export class Gpt implements LanguageModel {
           `${this.blockSize}`,
       );
     }
-    const positions = slice(this.#weight("wpe"), { end: T });
-    const embedded = embedding(this.#weight("wte"), ids, positions), mask = this.#mask();
+    const embedded = this.#embedded(ids, options), mask = this.#mask();
     let x = cast(mask ? dropout(embedded, mask.p, mask.key) : embedded, this.dtype);
     probe?.("embedding", x);
+    const held = this.#held(options, x);
     for (let i = 0; i < this.config.n_layer; i++) {
       const name = `h.${i}`, masks = [this.#mask(), this.#mask(), this.#mask()];
-      const attention = (x: Tensor) => this.#attention(x, name, masks[0], masks[1]);
-      const perceptron = (x: Tensor) => this.#perceptron(x, name, masks[2]);
+      const attend = (qkv: Tensor): Tensor => {
+        if (cache && !rows) return cache.attend(i, qkv);
+        cache?.store(i, qkv, rows!);
+        return selfAttention(qkv, this.config.n_head, { dropout: masks[0] });
+      };
+      const attention = (x: Tensor) => this.#attention(x, name, attend, masks[1], held);
+      const perceptron = (x: Tensor) => this.#perceptron(x, name, masks[2], held);
       if (this.activationCheckpointing) x = checkpointed(x, (x) => perceptron(attention(x)));
       else {
         x = attention(x);
@@ -143,23 +182,29 @@ export class Gpt implements LanguageModel {
       }
       probe?.(`${name}.mlp`, x);
     }
+    if (cache && !rows) cache.advance(T);
     return x;
   }
 
-  #attention(x: Tensor, name: string, inside?: DropoutOptions, after?: DropoutOptions): Tensor {
-    const qkv = this.#linear(this.#norm(x, `${name}.ln_1`), `${name}.attn.c_attn`);
-    const attended = selfAttention(qkv, this.config.n_head, { dropout: inside });
-    return this.#linear(attended, `${name}.attn.c_proj`, { residual: x, dropout: after });
+  #attention(
+    x: Tensor,
+    name: string,
+    attend: (qkv: Tensor) => Tensor,
+    after?: DropoutOptions,
+    held?: Held,
+  ): Tensor {
+    const qkv = this.#linear(this.#norm(x, `${name}.ln_1`), `${name}.attn.c_attn`, {}, held);
+    return this.#linear(attend(qkv), `${name}.attn.c_proj`, { residual: x, dropout: after }, held);
   }
 
-  #perceptron(x: Tensor, name: string, after?: DropoutOptions): Tensor {
+  #perceptron(x: Tensor, name: string, after?: DropoutOptions, held?: Held): Tensor {
     const form = this.config.activation === "gelu_erf" ? "erf" : "tanh";
-    const hidden = this.#linear(this.#norm(x, `${name}.ln_2`), `${name}.mlp.c_fc`, { gelu: form });
-    return this.#linear(hidden, `${name}.mlp.c_proj`, { residual: x, dropout: after });
+    const hidden = this.#linear(this.#norm(x, `${name}.ln_2`), `${name}.mlp.c_fc`, { gelu: form }, held);
+    return this.#linear(hidden, `${name}.mlp.c_proj`, { residual: x, dropout: after }, held);
   }
 
-  #linear(x: Tensor, name: string, options: LinearOptions = {}): Tensor {
-    return linear(x, this.#matrix(name), { bias: this.#parameters.get(`${name}.bias`), ...options });
+  #linear(x: Tensor, name: string, options: LinearOptions, held?: Held): Tensor {
+    return linear(x, this.#matrix(name, held), { bias: this.#parameters.get(`${name}.bias`), ...options });
   }
 
   #norm(x: Tensor, name: string): Tensor {
@@ -176,11 +221,19 @@ export class Gpt implements LanguageModel {
     return this.#parameters.get(`${name}.weight`)!;
   }
 
+  /** The matrices that a cache holds, where they serve products with so many rows: those in textures serve few. */
+  #held({ cache }: ForwardOptions, x: Tensor): Held | undefined {
+    return this.dtype === "f16" || x.size <= 16 * this.config.n_embd ? cache?.matrices : undefined;
+  }
+
   /** The weight of a linear layer as it is computed with. */
-  #matrix(name: string): Tensor {
-    return cast(this.#weight(name), this.dtype);
+  #matrix(name: string, held?: Held): Tensor {
+    return held?.get(`${name}.weight`) ?? cast(this.#weight(name), this.dtype);
   }
 }
+
+/** Matrices by the names of their weights. */
+type Held = ReadonlyMap<string, Tensor>;
 
 function initialValues(
   name: string,

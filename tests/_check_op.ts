@@ -74,6 +74,12 @@ export function force(gpu: Gpu, variants: ForcedVariants): Disposable {
   return { [Symbol.dispose]: () => gpu.forced = before };
 }
 
+/** Launches kernels as on a GPU in hardware until the end of a `using` block, whatever the adapter is. */
+export function asHardware(gpu: Gpu): Disposable {
+  Object.defineProperty(gpu, "isCpu", { value: false, configurable: true });
+  return { [Symbol.dispose]: () => void Reflect.deleteProperty(gpu, "isCpu") };
+}
+
 /**
  * A test of one operation: its forward pass against plain float64 code, and the gradient of each input, under a random
  * cotangent, against central differences of that code: of single elements, and of all at once along a random direction,

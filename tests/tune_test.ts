@@ -73,7 +73,8 @@ Deno.test("an answer changes which kernel runs, and not what it computes", async
 
 Deno.test("a kernel that computes wrongly cannot win, and stops the run where nothing else serves", async () => {
   const source = await Deno.readTextFile(new URL("../shaders/matmul_vector.wgsl", import.meta.url));
-  const broken = source.replaceAll("sum += f32(a[at_a", "sum += 1.001 * f32(a[at_a");
+  const broken = source.replaceAll("sum += f32(a[at_a", "sum += 1.001 * f32(a[at_a")
+    .replace("+= x[r] * row", "+= 1.001 * x[r] * row");
   using gpu = await Gpu.open({ shaders: { "matmul_vector.wgsl": broken } });
   const few = random(gpu, 20, 16, 1), one = random(gpu, 2, 16, 3), b = random(gpu, 16, 12, 2);
   const run = (a: typeof few) => () => {

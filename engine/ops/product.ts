@@ -2,6 +2,7 @@ import registersSource from "../../shaders/matmul_registers.wgsl" with { type: "
 import rowsLoadedSource from "../../shaders/rows_loaded.wgsl" with { type: "text" };
 import rowsShuffledSource from "../../shaders/rows_shuffled.wgsl" with { type: "text" };
 import transposeSource from "../../shaders/transpose.wgsl" with { type: "text" };
+import textureSource from "../../shaders/matmul_texture.wgsl" with { type: "text" };
 import vectorSource from "../../shaders/matmul_vector.wgsl" with { type: "text" };
 import workgroupSource from "../../shaders/matmul_workgroup.wgsl" with { type: "text" };
 import type { Trial } from "../choices.ts";
@@ -13,6 +14,7 @@ import { run } from "../run.ts";
 import { epilogue as epilogueShader } from "../shader_parts.ts";
 import { Scope } from "../scope.ts";
 import { empty, type Tensor, tensor } from "../tensor.ts";
+import { WeftError } from "../weft_error.ts";
 
 import { accumulate } from "./binary.ts";
 import { sumInto } from "./reduce.ts";
@@ -23,6 +25,7 @@ const rowsShuffled = defineShader("rows_shuffled.wgsl", rowsShuffledSource);
 const registers = defineShader("matmul_registers.wgsl", registersSource, [epilogueShader, rowsLoaded]);
 const shuffling = defineShader("matmul_registers.wgsl", registersSource, [epilogueShader, rowsShuffled]);
 const vector = defineShader("matmul_vector.wgsl", vectorSource, [epilogueShader]);
+const texture = defineShader("matmul_texture.wgsl", textureSource, [epilogueShader]);
 const workgroup = defineShader("matmul_workgroup.wgsl", workgroupSource, [epilogueShader]);
 const transpose = defineShader("transpose.wgsl", transposeSource);
 
@@ -103,6 +106,7 @@ export type ProductVariant = typeof productVariants[number];
  * may be of another. Not recorded.
  */
 export function product(c: Tensor, spec: Product, epilogue: Epilogue = {}): void {
+  if (spec.b.tensor.storage.texture) return textureProduct(c, spec, epilogue);
   using _ = new Scope(c.gpu); // copies and parts die here, not with the activations
   if (splitToFit(c, spec)) return;
   const variant = variantOf(c.gpu, spec), parts = Number(/(\d+) parts/.exec(variant)?.[1] ?? 1);
@@ -114,21 +118,11 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   const { M, N, K, batch } = spec, { gpu } = c;
   const copied = variant === "registers, copied";
   const a = copied ? kMajor(spec.a, M, K) : spec.a, b = copied ? kMajor(spec.b, N, K) : spec.b;
-  const { bias, gelu, pre, residual, dropout } = epilogue;
-  const tensors = {
-    ...{ a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor, c },
-    pre: pre ?? empty(gpu, [1], { dtype: a.tensor.dtype, label: "unused output" }),
-    other: residual ?? a.tensor,
-    bias: bias ?? a.tensor,
-  };
-  const flags = {
-    ...{ BIAS: bias ? 1 : 0, GELU: gelu ? 1 : 0, TANH: gelu === "tanh" ? 1 : 0, KEEP_PRE: pre ? 1 : 0 },
-    ...{ RESIDUAL: residual ? 1 : 0, DROPOUT: dropout ? 1 : 0 },
-  };
+  const { flags, mask, tensors: ends } = ending(c, a.tensor, epilogue);
+  const tensors = { ...{ a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor }, ...ends };
   const params = {
     ...{ M, N, K, a_offset: a.offset ?? 0, a_batch: a.batch, a_m: a.step, a_k: a.k },
-    ...{ b_offset: b.offset ?? 0, b_batch: b.batch },
-    ...{ b_n: b.step, b_k: b.k, ...dropout ?? { drop: 0, seed: 0, seed_high: 0, counter: 0 } },
+    ...{ b_offset: b.offset ?? 0, b_batch: b.batch, b_n: b.step, b_k: b.k, ...mask },
   };
   const start = (
     tile: readonly [number, number],
@@ -143,7 +137,7 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
       workgroups,
       loops,
       flops: 2 * M * N * ((batch - 1) * K + K_last),
-      params: { ...params, tiles_n, workgroups, ...tile[0] > 1 ? { tiles_m } : {}, ...more },
+      params: { ...params, tiles_n, workgroups, ...shader !== vector && tile[0] > 1 ? { tiles_m } : {}, ...more },
       constants: { ...flags, ...constants },
     });
   };
@@ -152,6 +146,11 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   if (variant.startsWith("registers")) {
     const shader = variant === "registers, shuffled" ? shuffling : registers;
     start([32, 128], shader, "main", { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, {}, K);
+  } else if (variant === "vector" && gpu.isCpu && batch === 1 && (bVec4 || aAlongK && bAlongK)) {
+    const LANES = 8, ROWS = Math.min(M, 4), cores = navigator.hardwareConcurrency;
+    const QUADS = Math.max(1, Math.min(Math.floor(N / (4 * LANES * cores)), Math.floor((ROWS > 1 ? 12 : 6) / ROWS)));
+    const constants = { LANES, ROWS, QUADS, B_VEC4: bVec4 ? 1 : 0, K_VEC4: aAlongK && bAlongK ? 1 : 0 };
+    start([ROWS, 4 * LANES * QUADS], vector, "wide", constants, {}, K);
   } else if (variant === "vector" || variant === "vector, shared") {
     const shared = variant === "vector, shared", LANES = shared ? 16 : gpu.isCpu ? 8 : 64;
     const constants = {
@@ -166,6 +165,51 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
     const A_LOAD = aAlongK ? 2 : aVec4 ? 1 : 0, B_LOAD = bAlongK ? 2 : bVec4 ? 1 : 0;
     start([64 * BLOCKS_M, 64 * BLOCKS_N], workgroup, "main", { BLOCKS_M, BLOCKS_N, A_LOAD, B_LOAD }, { K_last });
   }
+}
+
+/** What epilogue.wgsl takes: tensors, overrides and the key of dropout. */
+function ending(
+  c: Tensor,
+  a: Tensor,
+  { bias, gelu, pre, residual, dropout }: Epilogue,
+): { tensors: Record<string, Tensor>; flags: Constants; mask: Params } {
+  return {
+    tensors: {
+      c,
+      pre: pre ?? empty(c.gpu, [1], { dtype: a.dtype, label: "unused output" }),
+      other: residual ?? a,
+      bias: bias ?? a,
+    },
+    flags: {
+      ...{ BIAS: bias ? 1 : 0, GELU: gelu ? 1 : 0, TANH: gelu === "tanh" ? 1 : 0, KEEP_PRE: pre ? 1 : 0 },
+      ...{ RESIDUAL: residual ? 1 : 0, DROPOUT: dropout ? 1 : 0 },
+    },
+    mask: { ...dropout ?? { drop: 0, seed: 0, seed_high: 0, counter: 0 } },
+  };
+}
+
+/** A product whose B is a texture, as `asTexture` makes them. */
+function textureProduct(c: Tensor, { M, N, K, batch, a, b }: Product, epilogue: Epilogue): void {
+  using _ = new Scope(c.gpu);
+  const ROWS = Math.min(M, 8), most = ROWS > 1 ? Math.floor(12 / ROWS) : 6, { height } = b.tensor.storage.texture!;
+  const QUADS = Math.max(1, Math.min(most, Math.floor(N / (32 * navigator.hardwareConcurrency))));
+  const tiles_n = Math.ceil(N / (32 * QUADS)),
+    workgroups = tiles_n * Math.ceil(M / ROWS),
+    TRANSPOSED = b.k === 1 ? 1 : 0;
+  if (batch > 1 || a.k !== 1 || K % 8 !== 0) {
+    throw new WeftError(`A product with a matrix in a texture takes one batch of rows of 8, 16, … elements, not ${K}`);
+  }
+  const { tensors, flags, mask } = ending(c, a.tensor, epilogue);
+  run(texture, "main", { a: a.tensor, b: b.tensor, ...tensors }, {
+    workgroups,
+    flops: 2 * M * N * K,
+    loops: K,
+    params: {
+      ...{ M, N, K, tiles_n, workgroups, height, width: b.tensor.shape[1] / 4 },
+      ...{ a_offset: a.offset ?? 0, a_m: a.step, ...mask },
+    },
+    constants: { ...flags, ROWS, QUADS, TRANSPOSED },
+  });
 }
 
 /** Sums over parts of k as if they were a batch, and then adds the parts in their order. */
@@ -319,5 +363,5 @@ function noise(size: number, seed: number): Float32Array<ArrayBuffer> {
  * residual at each of its 128 stores llvmpipe compiles for 5 s instead of 1.5, to save a hundredth of a step.
  */
 export function fusesAll(gpu: Gpu, spec: Product): boolean {
-  return !variantOf(gpu, spec).startsWith("registers");
+  return spec.b.tensor.storage.texture !== undefined || !variantOf(gpu, spec).startsWith("registers");
 }
