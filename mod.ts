@@ -122,7 +122,34 @@ export { exportHuggingFace } from "./model/export_hugging_face.ts";
 export { exportNanoGpt, type NanoGptOptions } from "./model/export_nanogpt.ts";
 export { exportOnnx, type OnnxOptions } from "./model/export_onnx.ts";
 export type { StoredType } from "./model/export_tensor.ts";
-export { generate, type GenerateOptions, sample } from "./model/generate.ts";
+export { type BeamHypothesis, beamSearch, type BeamSearchOptions } from "./model/beam_search.ts";
+export { Chat, type ChatOptions, type ChatTemplate } from "./model/chat.ts";
+export { type ContrastiveOptions, contrastiveSearch } from "./model/contrastive_search.ts";
+export {
+  type ContextRule,
+  Decoder,
+  type DecodeRequest,
+  type DecoderOptions,
+  type DrawnToken,
+} from "./model/decoder.ts";
+export { generate, generateBatch, type GenerateOptions, sample } from "./model/generate.ts";
+export {
+  type GeneratedText,
+  generateText,
+  generateTexts,
+  type TextOptions,
+  type TextPiece,
+  type TextRequest,
+  tokenLogProbs,
+} from "./model/generate_text.ts";
+export { KvCache, type KvCacheSize } from "./model/kv_cache.ts";
+export { pick, probabilities, type SamplingOptions, type TokensSoFar } from "./model/sampling.ts";
+export { generateSpeculatively, judge, type SpeculativeOptions } from "./model/speculative.ts";
+export { StopStrings } from "./model/stop_strings.ts";
+export { type EndOptions, type FinishReason, TextStream } from "./model/text_stream.ts";
+export { Arena } from "./engine/arena.ts";
+export type { StoragePart } from "./engine/gpu.ts";
+export { asTexture } from "./engine/texture.ts";
 export { Gpt } from "./model/gpt.ts";
 export { type GptConfig, gptParameterShapes } from "./model/gpt_config.ts";
 export type { ForwardOptions, LanguageModel } from "./model/language_model.ts";

@@ -34,7 +34,8 @@ Deno.test("work goes on from what was saved, whatever was written later", () =>
   }));
 
 Deno.test("other work, and work of which a file is gone or short, begins anew", () =>
-  inFolder(async (folder) => {
+  inFolder(async (dir) => {
+    const folder = `${dir}/work`;
     const spoilers = [
       () => Deno.removeSync(`${folder}/a`),
       () => Deno.truncateSync(`${folder}/a`, 1),
