@@ -8,7 +8,11 @@ import { runCommand } from "./run_command.ts";
 import { parseStops, samplingFlags, samplingOf } from "./sampling_flags.ts";
 
 const options = {
-  out_dir: { type: "string", default: "out", help: "folder of a run; its `best` checkpoint is taken, else `last`" },
+  out_dir: {
+    type: "string",
+    default: "out",
+    help: "folder of a run; its `best` checkpoint is taken, else `last`, else what lies in it",
+  },
   system: { type: "string", default: "", help: "text before the conversation" },
   user: { type: "string", default: "User", help: "name of who asks" },
   assistant: { type: "string", default: "Assistant", help: "name of who answers" },

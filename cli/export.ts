@@ -8,11 +8,12 @@ import type { StoredType } from "../model/export_tensor.ts";
 import { Gpt } from "../model/gpt.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { findDirectory } from "../train/atomic_directory.ts";
-import { loadCheckpoint, loadTrainerState } from "../train/checkpoint.ts";
+import { loadTrainerState } from "../train/checkpoint.ts";
 import { describeOptions, type OptionValues, resolveOptions } from "../train/options.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { formatCount } from "./format.ts";
 import { openGpu } from "./open_gpu.ts";
+import { openTrained } from "./open_trained.ts";
 import { runCommand } from "./run_command.ts";
 import { writeExportFile, writeExportFolder } from "./write_export.ts";
 
@@ -61,10 +62,9 @@ export async function exportCommand(args: string[], print = console.log): Promis
   if (!values.overwrite && await findDirectory(output) !== undefined) {
     throw new WeftError(`${output} exists: write to another place, or over it with --overwrite=true`);
   }
-  const directory = await findCheckpoint(values.out_dir);
   using gpu = await openGpu("");
-  const { model, tokenizer, path } = await loadCheckpoint(gpu, directory);
-  if (!(model instanceof Gpt)) throw new WeftError(`${directory} is not a GPT: no format here can express its model`);
+  const { model, tokenizer, path } = await openTrained(gpu, values.out_dir);
+  if (!(model instanceof Gpt)) throw new WeftError(`${path} is not a GPT: no format here can express its model`);
   const files = await makeFiles(model, tokenizer, values, { output, path });
   const bytes = values.to === "gguf"
     ? await writeExportFile(output, files[output]())
@@ -104,15 +104,6 @@ function notesOfNanoGpt(model: Gpt, files: ExportFiles, output: string): string[
 
 function nameOf(path: string): string {
   return path.replace(/^.*\//, "");
-}
-
-/** The directory of a run that holds the checkpoint to take. */
-async function findCheckpoint(folder: string): Promise<string> {
-  for (const directory of [`${folder}/best`, `${folder}/last`]) {
-    if (await findDirectory(directory) !== undefined) return directory;
-  }
-  if (await findDirectory(`${folder}/config.json`) !== undefined) return folder;
-  throw new WeftError(`${folder} holds no checkpoint: train one with \`deno task train --out_dir=${folder}\``);
 }
 
 if (import.meta.main) await runCommand(exportCommand);

@@ -17,7 +17,7 @@ const options = {
   out_dir: {
     type: "string",
     default: "out",
-    help: "folder of a run; its `best` checkpoint is taken, else `last`",
+    help: "folder of a run; its `best` checkpoint is taken, else `last`, else what lies in it",
   },
   start: { type: "string", default: "\n", help: "text to continue, or FILE:path" },
   num_samples: { type: "int", default: 1, min: 1, help: "how many texts" },
