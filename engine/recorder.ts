@@ -166,6 +166,18 @@ export class Recorder {
     this.#pass = undefined;
   }
 
+  /** Forgets what binds these storages, by their numbers: they will not be used again. */
+  forget(ids: ReadonlySet<number>): void {
+    for (const key of this.#bindGroups.keys()) {
+      if (key.split(",").some((part, i) => i > 0 && ids.has(parseInt(part)))) this.#bindGroups.delete(key);
+    }
+  }
+
+  /** How many bind groups are kept. */
+  get bindGroups(): number {
+    return this.#bindGroups.size;
+  }
+
   #bindGroup(kernel: Kernel, storages: readonly Storage[], ranges: readonly (BufferRange | undefined)[]): GPUBindGroup {
     let key = "" + kernel.id;
     for (let i = 0; i < storages.length; i++) {

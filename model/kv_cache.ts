@@ -120,7 +120,9 @@ export class KvCache {
   /** Gives the memory back. */
   free(): void {
     this.#gpu.recorder.submit(); // a texture that is destroyed must not be in what is recorded
-    for (const { storage } of this.matrices.values()) storage.texture?.destroy();
+    const textures = [...this.matrices.values()].map(({ storage }) => storage).filter(({ texture }) => texture);
+    this.#gpu.recorder.forget(new Set(textures.map(({ id }) => id)));
+    for (const { texture } of textures) texture!.destroy();
     this.matrices.clear();
     this.arena.free();
   }

@@ -92,12 +92,15 @@ gpuTest("a model in float16 generates from a cache in float16", async (gpu) => {
 
 gpuTest("the memory of a generation is given back, when it is left early, too", async (gpu) => {
   const model = sharpModel(gpu, { ...small, n_embd: 64, n_head: 4, block_size: 16 }), before = gpu.memory.bytesInUse;
-  for (const maxNewTokens of [30, 30, 5]) {
+  const bindGroups: number[] = [];
+  for (const maxNewTokens of [30, 30, 30, 5]) {
     let count = 0;
     for await (const _ of generateBatch(model, [{ prompt: [1] }, { prompt: [2, 3] }], { maxNewTokens })) {
       if (++count === 20) break;
     }
     await gpu.finish();
     assertEquals(gpu.memory.bytesInUse, before);
+    bindGroups.push(gpu.recorder.bindGroups);
   }
+  assertEquals(bindGroups[2], bindGroups[1]); // what a generation binds anew is forgotten with it
 });
