@@ -175,8 +175,12 @@ Deno.test("a bigram model trains on documents in shards, resumes as if it had ne
     assertEquals(await table("part"), await table("whole"));
     const ignoring = await train("--out_dir=ignoring", "--max_iters=60");
     assertEquals(evaluated(ignoring).map(String).join() === evaluated(whole).map(String).join(), false);
-    const written = await run("generate", ["--out_dir=whole", "--start=a", "--max_new_tokens=40"], folder);
-    assertMatch(written, /^a( is \d|bc is \d|\W)/);
+    const written = await run(
+      "generate",
+      ["--out_dir=whole", "--start=a", "--temperature=0", "--max_new_tokens=9"],
+      folder,
+    );
+    assertMatch(written, /^abc is is /); // a bigram model cannot know which word it is in
     // what begins a document is learned from its end-of-text token: "a", "b" or "c"
     const { tensors } = await readSafetensorsFile(`${folder}/whole/last/model.safetensors`);
     const row = tensors.get("wte.weight")!.data.subarray(256 * 257, 257 * 257);
