@@ -4,6 +4,7 @@ import { CheckpointWriter } from "../train/checkpoint_writer.ts";
 import { GpuSnapshot } from "../train/gpu_snapshot.ts";
 import { tensor } from "../mod.ts";
 import { gpuTest } from "./_check_op.ts";
+import { inFolder } from "./_program.ts";
 
 function partsOf(gpu: Gpu) {
   // 300 KB of parameters: more than the smallest piece of a copy
@@ -13,20 +14,11 @@ function partsOf(gpu: Gpu) {
   return { model, optimizer, tokenizer: CharTokenizer.fromText("abc"), state };
 }
 
-async function withFolder(body: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await body(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
-
 const names = (dir: string) => [...Deno.readDirSync(dir)].map(({ name }) => name);
 
 for (const [what, maxShardSize] of [["room for all", 2e9], ["room for less", 100_000]] as const) {
   gpuTest(`what changes after a save has begun is not in the checkpoint, with ${what}`, async (gpu) => {
-    await withFolder(async (dir) => {
+    await inFolder(async (dir) => {
       const parts = partsOf(gpu), writer = new CheckpointWriter(), wte = parts.model.parameters().get("wte.weight")!;
       const before = await wte.read();
       await writer.save(`${dir}/last`, parts, { maxShardSize });
@@ -50,7 +42,7 @@ for (const [what, maxShardSize] of [["room for all", 2e9], ["room for less", 100
 }
 
 gpuTest("saves follow one another, and copies are the same", async (gpu) => {
-  await withFolder(async (dir) => {
+  await inFolder(async (dir) => {
     const parts = partsOf(gpu), writer = new CheckpointWriter();
     for (let step = 1; step <= 3; step++) {
       const state = { ...parts.state, step };
@@ -66,11 +58,15 @@ gpuTest("saves follow one another, and copies are the same", async (gpu) => {
     for (const name of names(`${dir}/best`)) {
       assertEquals(await Deno.readFile(`${dir}/best/${name}`), await Deno.readFile(`${dir}/last.old/${name}`), name);
     }
+    assertEquals(names(dir).sort(), ["best", "last", "last.old"]);
+    await writer.save(`${dir}/last`, parts);
+    await writer.finish();
+    assertEquals(names(dir).sort(), ["best", "last"]); // the one before is kept for who asks for it
   });
 });
 
 gpuTest("what keeps a checkpoint from being written reaches whoever saves, checks or finishes", async (gpu) => {
-  await withFolder(async (dir) => {
+  await inFolder(async (dir) => {
     const parts = partsOf(gpu), writer = new CheckpointWriter();
     await Deno.writeTextFile(`${dir}/file`, "in the way");
     await writer.save(`${dir}/file/last`, parts).catch(() => {}); // it may be known at once, or later
