@@ -79,6 +79,7 @@ export async function generateCommand(args: string[]): Promise<void> {
   const special = [values.draft !== "", values.num_beams > 1, values.penalty_alpha > 0].filter(Boolean).length;
   if (special > 1) throw new WeftError("--draft, --num_beams and --penalty_alpha are different ways: give one of them");
   if (special > 0 && values.log_probs) throw new WeftError("--log_probs is for texts that are drawn token by token");
+  checkUnused(values, Object.keys(flags));
   const ends = { stop, stopAtEndOfText: values.stop_at_end_of_text }, maxNewTokens = values.max_new_tokens;
   const ids = tokenizer.encode(start);
   const draft = values.draft === "" ? undefined : await openTrained(gpu, values.draft);
@@ -111,6 +112,21 @@ export async function generateCommand(args: string[]): Promise<void> {
     }
     write("\n---------------\n");
   }
+}
+
+/** Says which of the given flags the way of writing takes no notice of. */
+function checkUnused(
+  { draft, num_beams, penalty_alpha }: OptionValues<typeof options>,
+  given: readonly string[],
+): void {
+  const drawing = [...Object.keys(samplingFlags), "seed", "num_samples", "context"];
+  const [way, unused] = num_beams > 1
+    ? ["num_beams", drawing]
+    : penalty_alpha > 0
+    ? ["penalty_alpha", drawing.filter((name) => name !== "top_k")]
+    : ["draft", draft === "" ? [] : ["context"]];
+  const strange = given.find((name) => unused.includes(name));
+  if (strange !== undefined) throw new WeftError(`--${way} takes no notice of --${strange}: leave one of them out`);
 }
 
 /** The tokens of a continuation that is not drawn one by one. */

@@ -1,5 +1,6 @@
 // The course, 4 of 4: a GPT. It has the same task as the bigram model and sees more: all characters of the chunk before
-// the one that it guesses, through attention. So it can do what no table of pairs can, and gets below its loss.
+// the one that it guesses, through attention. So it can do what no table of pairs can, and gets below its loss, which the
+// third program prints.
 //   deno run --allow-read examples/course_4_gpt.ts [TEXT_FILE]
 import { AdamW, backward, Batches, CharTokenizer, evaluate, generate, Gpt, Gpu, learningRateAt } from "../mod.ts";
 import { readTextFile, Scope, splitTokens, tensor } from "../mod.ts";
@@ -39,18 +40,6 @@ for (let step = 0; step <= steps; step++) {
 // texts, and short ones above all, it is not.
 console.log(`on the text that it learned: loss ${(await evaluate(model, seen, { count: 8 })).toFixed(4)}`);
 console.log(`on unseen text: loss ${(await evaluate(model, unseen, { count: 8 })).toFixed(4)}`);
-
-// What the best table of pairs has on the text that was learned: the mean of −ln(count of the pair / of its first).
-const pairs = new Float64Array(V * V), firsts = new Float64Array(V);
-for (let i = 0; i + 1 < train.length; i++) {
-  pairs[train[i] * V + train[i + 1]]++;
-  firsts[train[i]]++;
-}
-let counted = 0;
-pairs.forEach((count, i) => {
-  if (count > 0) counted -= count / (train.length - 1) * Math.log(count / firsts[Math.floor(i / V)]);
-});
-console.log(`the best bigram model: loss ${counted.toFixed(4)}`);
 
 const ids: number[] = [];
 for await (

@@ -1,5 +1,6 @@
 import { WeftError } from "../engine/weft_error.ts";
 import { charactersFromJson, charTokenizerToJson } from "./char_tokenizer_json.ts";
+import type { TokenizerJson } from "./tokenizer_json.ts";
 
 /**
  * One token per character (Unicode code point), numbered in order of code points.
@@ -60,7 +61,7 @@ export class CharTokenizer {
   }
 
   /** What a file holds of it: a Hugging Face `tokenizer.json`, BPE over characters without a merge. */
-  toJSON(): Record<string, unknown> {
+  toJSON(): TokenizerJson {
     return charTokenizerToJson(this.characters);
   }
 

@@ -1,8 +1,10 @@
+import { bpeModel, type TokenizerJson } from "./tokenizer_json.ts";
+
 /**
  * A Hugging Face `tokenizer.json` that cuts text into characters as a `CharTokenizer` does: BPE over characters without
  * a merge. Characters that it does not know are left out there, where Weft stops.
  */
-export function charTokenizerToJson(characters: readonly string[]): Record<string, unknown> {
+export function charTokenizerToJson(characters: readonly string[]): TokenizerJson {
   return {
     version: "1.0",
     truncation: null,
@@ -12,18 +14,7 @@ export function charTokenizerToJson(characters: readonly string[]): Record<strin
     pre_tokenizer: { type: "Split", pattern: { Regex: "[\\s\\S]" }, behavior: "Isolated", invert: false },
     post_processor: null,
     decoder: { type: "Fuse" },
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      vocab: Object.fromEntries(characters.map((character, id) => [character, id])),
-      merges: [],
-    },
+    model: bpeModel(Object.fromEntries(characters.map((character, id) => [character, id])), [], false),
   };
 }
 

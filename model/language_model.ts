@@ -73,8 +73,8 @@ export function checkFits(model: LanguageModel, prompt: ArrayLike<number>, maxNe
   }
   if (ids.length + maxNewTokens > model.blockSize) {
     throw new WeftError(
-      `A prompt of ${ids.length} tokens and ${maxNewTokens} new ones do not fit block_size, ${model.blockSize}: searches and ` +
-        `speculation do not crop`,
+      `A prompt of ${ids.length} tokens and ${maxNewTokens} new ones do not fit block_size, ${model.blockSize}, and searches ` +
+        `and speculation do not crop: set max_new_tokens to at most ${Math.max(0, model.blockSize - ids.length)}`,
     );
   }
   return ids;

@@ -48,11 +48,6 @@ export class OnnxGraph {
     this.#externalName = externalName;
   }
 
-  /** Whether there is anything for the file of external data. */
-  get hasExternalData(): boolean {
-    return this.#external.length > 0;
-  }
-
   /** Appends a node and gives the name of its output. */
   node(operator: string, inputs: readonly string[], options: OnnxNodeOptions = {}): string {
     const { attributes = {}, output = `${operator}_${this.#nodes.length}`, outputs = [output] } = options;

@@ -69,18 +69,27 @@ export function definitionToJson(definition: BpeDefinition): TokenizerJson {
       : { type: "Sequence", pretokenizers: [split, byteLevel(false)] },
     post_processor: null,
     decoder: byteLevel(true),
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: ignoreMerges,
-      vocab: Object.fromEntries(entries.sort((a, b) => a[1] - b[1])),
-      merges,
-    },
+    model: bpeModel(Object.fromEntries(entries.sort((a, b) => a[1] - b[1])), merges, ignoreMerges),
+  };
+}
+
+/** The part `model` of a `tokenizer.json` with all of its settings. */
+export function bpeModel(
+  vocab: Readonly<Record<string, number>>,
+  merges: TokenizerJson["model"]["merges"],
+  ignoreMerges: boolean,
+): TokenizerJson["model"] {
+  return {
+    type: "BPE",
+    dropout: null,
+    unk_token: null,
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    fuse_unk: false,
+    byte_fallback: false,
+    ignore_merges: ignoreMerges,
+    vocab,
+    merges,
   };
 }
 

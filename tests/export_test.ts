@@ -11,7 +11,7 @@ import {
 import { exportCommand } from "../cli/export.ts";
 import { gpuTest } from "./_check_op.ts";
 import { huggingFace } from "./_huggingface.ts";
-import { finish, root } from "./_program.ts";
+import { runTask } from "./_program.ts";
 import { logitsOf, smallBpe, smallGpt, withRun } from "./_small_gpt.ts";
 
 const names = async (folder: string) => (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
@@ -194,22 +194,7 @@ Deno.test("wrong options are one line", async () => {
 });
 
 Deno.test("the command prints errors without a stack", async () => {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-check",
-      "--config",
-      `${root}/deno.json`,
-      "--allow-read",
-      "--allow-write",
-      `${root}/cli/export.ts`,
-    ],
-    env: { NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const { code, stdout, stderr } = await finish(child);
+  const { code, stdout, stderr } = await runTask("export", []);
   assertEquals([code, stdout, stderr], [
     1,
     "",

@@ -46,6 +46,9 @@ Deno.test("generate writes in every way that its flags name", async () => {
       const [message, ...flags] of [
         ["are different ways", "--num_beams=2", "--penalty_alpha=0.5"],
         ["do not fit block_size, 32", "--num_beams=2", "--max_new_tokens=40"],
+        ["set max_new_tokens to at most 28", "--num_beams=2", "--max_new_tokens=40"],
+        ["--num_beams takes no notice of --top_p", "--num_beams=2", "--top_p=0.5"],
+        ["--penalty_alpha takes no notice of --seed", "--penalty_alpha=0.5", "--top_k=3", "--seed=2"],
         ["--log_probs is for texts", "--num_beams=2", "--log_probs"],
         ["--logit_bias is {]: it must be JSON", "--logit_bias={]"],
         ["--stop is [1]: a list must be JSON", "--stop=[1]"],

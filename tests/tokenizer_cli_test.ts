@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { loadTokenizer } from "../train/tokenizer_file.ts";
 import { readTextPieces } from "../train/text_pieces.ts";
-import { finish, type Finished, inFolder, root } from "./_program.ts";
+import { inFolder, runTask } from "./_program.ts";
 import { gpt2Tokenizer } from "./_gpt_ranks.ts";
 
 const text = "\ufeffAll work and no play makes Jack a dull boy.\r\nJack's work: 12345 🙂 naïve\n".repeat(40);
@@ -12,31 +12,8 @@ const inFolderWithText = (body: (dir: string) => Promise<void>) =>
     await body(dir);
   });
 
-/** Runs `deno task tokenizer`, with something on its standard input or nothing. */
-async function tokenizer(args: readonly string[], cwd: string, input = ""): Promise<Finished> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-check",
-      "--config",
-      `${root}/deno.json`,
-      "--allow-read",
-      "--allow-write",
-      `${root}/cli/tokenizer.ts`,
-      ...args,
-    ],
-    cwd,
-    env: { NO_COLOR: "1" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input)).then(() => writer.close()).catch(() => {}); // it may not read
-  return await finish(child);
-}
+const tokenizer = (args: readonly string[], cwd: string, input = "") => runTask("tokenizer", args, cwd, {}, input);
 
-/** Runs `body` in a folder of its own that holds a text. */
 Deno.test("a tokenizer is trained, never written over unasked, and encodes files there and back", async () => {
   await inFolderWithText(async (dir) => {
     const train = ["train", "text.txt", "--vocab_size=300", "--special=<|endoftext|>,<|user|>", "--pattern=cl100k"];
