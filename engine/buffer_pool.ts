@@ -4,7 +4,7 @@ import { WeftError } from "./weft_error.ts";
 export interface Storage {
   /** Order of creation; also the key of bind groups. */
   readonly id: number;
-  /** The buffer itself. */
+  /** The buffer itself; of a texture, that of which it was first a copy. */
   readonly buffer: GPUBuffer;
   /** The texture that takes the buffer's place, where there is one: for kernels that read it so, and for nothing else. */
   readonly texture?: GPUTexture;
@@ -18,7 +18,7 @@ export interface Storage {
 
 /** What the pool holds at a moment. */
 export interface PoolStats {
-  /** Buffers lent out. */
+  /** Buffers lent out, textures among them. */
   readonly buffersInUse: number;
   /** Bytes lent out. */
   readonly bytesInUse: number;
@@ -40,7 +40,7 @@ export interface PoolStats {
 export class BufferPool {
   #device: GPUDevice;
   #storages = 0;
-  #free = new Map<number, Storage[]>();
+  #free = new Map<number, Storage[]>(); // by bytes, negative ones of textures
   #stats = { buffersInUse: 0, bytesInUse: 0, peakBytes: 0, buffersCreated: 0, bytesReserved: 0 };
   #onCreate: (check: Promise<void>) => void;
 
@@ -69,21 +69,46 @@ export class BufferPool {
       );
     }
     const size = Math.min(sizeClass(bytes), limit);
-    const storage = this.#free.get(size)?.shift() ?? this.#create(size, label);
-    this.#stats.buffersInUse++;
-    this.#stats.bytesInUse += storage.bytes;
-    this.#stats.peakBytes = Math.max(this.#stats.peakBytes, this.#stats.bytesInUse);
-    return storage;
+    return this.#lent(
+      this.#free.get(size)?.shift() ?? this.#created(label, size, () => ({
+        buffer: this.#device.createBuffer({
+          label,
+          size,
+          usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+        }),
+      })),
+    );
   }
 
-  /** Takes a buffer back. Tensors that still point at it can no longer be used. */
+  /**
+   * Lends a texture of at least `bytes` bytes, four f32 to a texel and `texelsPerRow` texels to a row; `of` is what it will be a
+   * copy of. Undefined where it would have more rows than a texture may.
+   */
+  takeTexture(bytes: number, of: Storage): Storage | undefined {
+    const rows = Math.ceil(sizeClass(bytes) / (16 * texelsPerRow)), size = rows * 16 * texelsPerRow;
+    if (rows > this.#device.limits.maxTextureDimension2D) return undefined;
+    let storage = this.#free.get(-size)?.shift();
+    if (storage === undefined) {
+      storage = this.#created("a texture", size, () => ({
+        buffer: of.buffer,
+        texture: this.#device.createTexture({
+          size: [texelsPerRow, rows],
+          format: "rgba32float",
+          usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
+        }),
+      }));
+    }
+    return this.#lent(storage);
+  }
+
+  /** Takes a buffer or a texture back. Tensors that still point at it can no longer be used. */
   give(storage: Storage): void {
     storage.generation++;
     this.#stats.buffersInUse--;
     this.#stats.bytesInUse -= storage.bytes;
-    const free = this.#free.get(storage.bytes);
+    const key = storage.texture ? -storage.bytes : storage.bytes, free = this.#free.get(key);
     if (free === undefined) {
-      this.#free.set(storage.bytes, [storage]);
+      this.#free.set(key, [storage]);
       return;
     }
     let at = free.length; // keep the list in order of creation
@@ -96,14 +121,16 @@ export class BufferPool {
     return { ...of, id: this.#storages++, texture, generation: 0, usedIn: -1 };
   }
 
-  #create(bytes: number, label: string): Storage {
+  #lent(storage: Storage): Storage {
+    this.#stats.buffersInUse++;
+    this.#stats.bytesInUse += storage.bytes;
+    this.#stats.peakBytes = Math.max(this.#stats.peakBytes, this.#stats.bytesInUse);
+    return storage;
+  }
+
+  #created(label: string, bytes: number, create: () => Pick<Storage, "buffer" | "texture">): Storage {
     this.#device.pushErrorScope("out-of-memory");
-    const buffer = this.#device.createBuffer({
-      label,
-      size: bytes,
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-    });
-    const inUse = this.#stats.bytesInUse;
+    const memory = create(), inUse = this.#stats.bytesInUse;
     this.#onCreate(
       this.#device.popErrorScope().then((error) => {
         if (error) {
@@ -116,9 +143,12 @@ export class BufferPool {
     );
     this.#stats.buffersCreated++;
     this.#stats.bytesReserved += bytes;
-    return { id: this.#storages++, buffer, bytes, generation: 0, usedIn: -1 };
+    return { id: this.#storages++, ...memory, bytes, generation: 0, usedIn: -1 };
   }
 }
+
+/** Texels in a row of a texture that the pool lends. */
+export const texelsPerRow = 1024;
 
 /** Eight classes an octave, multiples of 256 bytes: at most an eighth is wasted, and near sizes share buffers. */
 function sizeClass(bytes: number): number {

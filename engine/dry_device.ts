@@ -10,6 +10,7 @@ export function dryDevice({ limits, features }: GPUDevice): GPUDevice {
     lost: new Promise(() => {}),
     queue: { writeBuffer: nothing, submit: nothing, onSubmittedWorkDone: () => Promise.resolve() },
     createBuffer: () => ({ destroy: nothing }),
+    createTexture: nothing,
     createShaderModule: nothing,
     createBindGroupLayout: nothing,
     createPipelineLayout: nothing,

@@ -189,6 +189,13 @@ export class Gpu implements Disposable {
     return storage;
   }
 
+  /** As `allocate`, a texture that is to hold a copy of bytes of a storage; undefined where none can. */
+  allocateTexture(bytes: number, of: Storage): Storage | undefined {
+    const storage = this.pool.takeTexture(bytes, of);
+    if (storage) this.owner?.own(storage, false);
+    return storage;
+  }
+
   /** Writes bytes of a storage, its first ones unless `offset` says else, after whatever was recorded before that uses it. */
   write(storage: Storage, data: ArrayBufferView<ArrayBuffer>, offset = 0): void {
     // writeBuffer overtakes commands that are not submitted yet

@@ -26,11 +26,14 @@ interface ShaderFile {
 interface Binding {
   readonly index: number;
   readonly writable: boolean;
-  /** Whether it is a texture. */
-  readonly texture: boolean;
+  /** How it is laid out where it is no buffer: as a texture that is read by sampling, or as one that is read as storage. */
+  readonly texture?: typeof sampledTexture | typeof storageTexture;
   /** What its array is of: `f32`, `vec4f`, or the alias of an element type, alone or as a vec4 of it. */
   readonly element: string;
 }
+
+const sampledTexture = { texture: { sampleType: "unfilterable-float" } } as const;
+const storageTexture = { storageTexture: { access: "read-only", format: "rgba32float" } } as const;
 
 interface Field {
   readonly name: string;
@@ -161,9 +164,7 @@ export class KernelCache {
         ...bindings.map(({ index, writable, texture }) => ({
           binding: index,
           visibility: GPUShaderStage.COMPUTE,
-          ...texture
-            ? { texture: { sampleType: "unfilterable-float" as const } }
-            : { buffer: { type: writable ? "storage" as const : "read-only-storage" as const } },
+          ...texture ?? { buffer: { type: writable ? "storage" as const : "read-only-storage" as const } },
         })),
       ],
     });
@@ -273,10 +274,12 @@ function parseShader(label: string, source: string): ParsedShader {
     /@group\(0\)\s*@binding\((\d+)\)\s*var<\s*(\w+)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*(?:array<\s*(?:vec4<)?\s*(\w+))?/g;
   for (const [, index, space, access, name, element = ""] of text.matchAll(declaration)) {
     if (space === "uniform") uniform = Number(index);
-    else bindings.set(name, { index: Number(index), writable: access === "read_write", texture: false, element });
+    else bindings.set(name, { index: Number(index), writable: access === "read_write", element });
   }
-  for (const [, index, name] of text.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_2d<f32>/g)) {
-    bindings.set(name, { index: Number(index), writable: false, texture: true, element: "f32" });
+  const textures = /@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_(2d<f32>|storage_2d<rgba32float,\s*read>)/g;
+  for (const [, index, name, type] of text.matchAll(textures)) {
+    const texture = type.startsWith("2d") ? sampledTexture : storageTexture;
+    bindings.set(name, { index: Number(index), writable: false, texture, element: "f32" });
   }
   const body = /struct\s+Params\s*\{([^}]*)\}/.exec(text)?.[1];
   if (uniform !== undefined && body === undefined) {

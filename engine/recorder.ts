@@ -1,4 +1,4 @@
-import type { Storage } from "./buffer_pool.ts";
+import { type Storage, texelsPerRow } from "./buffer_pool.ts";
 import type { Kernel, Params } from "./kernel.ts";
 import { WeftError } from "./weft_error.ts";
 
@@ -95,6 +95,31 @@ export class Recorder {
     this.#endPass();
     this.#encoder ??= this.#device.createCommandEncoder();
     this.#encoder.copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
+  }
+
+  /** Appends a copy of bytes of a buffer, from a multiple of 16 on, into a texture that the pool lent. It ends the open pass, too. */
+  copyToTexture(from: Storage, offset: number, to: Storage, bytes: number): void {
+    const label = "copy to texture", texels = Math.ceil(bytes / 16), rows = Math.floor(texels / texelsPerRow);
+    if (this.rehearsal) return void this.rehearsal.push({ kernel: label, flops: 0, bytes: 2 * bytes });
+    if (this.#profile && this.#profile.labels.length * 2 === queryCapacity) this.submit();
+    this.#endPass();
+    this.#encoder ??= this.#device.createCommandEncoder();
+    // Only passes have timestamps: an empty one before and after.
+    const index = this.#profile ? this.#profile.labels.push(label) - 1 : 0, querySet = this.#profile?.set;
+    const stamp = (timestampWrites: Omit<GPUComputePassTimestampWrites, "querySet">) => {
+      if (querySet) this.#encoder!.beginComputePass({ timestampWrites: { querySet, ...timestampWrites } }).end();
+    };
+    stamp({ endOfPassWriteIndex: index * 2 });
+    const copy = (first: number, width: number, height: number) =>
+      this.#encoder!.copyBufferToTexture(
+        { buffer: from.buffer, offset: offset + first * texelsPerRow * 16, bytesPerRow: texelsPerRow * 16 },
+        { texture: to.texture!, origin: [0, first] },
+        [width, height],
+      );
+    if (rows > 0) copy(0, texelsPerRow, rows);
+    if (texels % texelsPerRow > 0) copy(rows, texels % texelsPerRow, 1);
+    stamp({ beginningOfPassWriteIndex: index * 2 + 1 });
+    from.usedIn = to.usedIn = this.submission;
   }
 
   /** Submits what was recorded. */

@@ -12,24 +12,31 @@ override TANH: bool = true;
 override KEEP_PRE: bool = false;  // whether `pre` is stored: what the gradient of the GELU needs
 override RESIDUAL: bool = false;
 override DROPOUT: bool = false;
+override VEC4: bool = false;      // whether N is a multiple of 4
 
 @group(0) @binding(10) var<storage, read_write> c: array<Result>;    // (batch, M, N)
 @group(0) @binding(11) var<storage, read_write> pre: array<Real>;  // the same, with KEEP_PRE
-@group(0) @binding(12) var<storage, read> other: array<Real>;      // the same, with RESIDUAL
+@group(0) @binding(12) var<storage, read> other: array<vec4<Real>>;  // the same, with RESIDUAL
 @group(0) @binding(13) var<storage, read> bias: array<Bias>;       // (N), with BIAS
 
-fn store(batch: u32, m: u32, n: u32, v: mat4x4f) {
-  store_row(batch, m, n, v[0]);
-  store_row(batch, m + 1u, n, v[1]);
-  store_row(batch, m + 2u, n, v[2]);
-  store_row(batch, m + 3u, n, v[3]);
+// That of columns n … n + 3. A kernel asks once and hands it to every store: llvmpipe would load it anew for each.
+fn bias_of(n: u32) -> vec4f {
+  if (!BIAS) { return vec4f(); }
+  return vec4f(f32(bias[n]), f32(bias[n + 1u]), f32(bias[n + 2u]), f32(bias[n + 3u]));
 }
 
-fn store_row(batch: u32, m: u32, n: u32, sums: vec4f) {
+fn store(batch: u32, m: u32, n: u32, v: mat4x4f, bias_n: vec4f) {
+  store_row(batch, m, n, v[0], bias_n);
+  store_row(batch, m + 1u, n, v[1], bias_n);
+  store_row(batch, m + 2u, n, v[2], bias_n);
+  store_row(batch, m + 3u, n, v[3], bias_n);
+}
+
+fn store_row(batch: u32, m: u32, n: u32, sums: vec4f, bias_n: vec4f) {
   if (m >= p.M) { return; }
   let at = (batch * p.M + m) * p.N + n;
   var v = sums;
-  if (BIAS) { v += vec4f(f32(bias[n]), f32(bias[n + 1u]), f32(bias[n + 2u]), f32(bias[n + 3u])); }
+  if (BIAS) { v += bias_n; }
   if (KEEP_PRE) {
     if (n < p.N) { pre[at] = Real(v.x); }
     if (n + 1u < p.N) { pre[at + 1u] = Real(v.y); }
@@ -38,12 +45,15 @@ fn store_row(batch: u32, m: u32, n: u32, sums: vec4f) {
   }
   if (GELU) { v *= gelu_cdf(v, TANH); }
   if (DROPOUT) { v *= vec4f(factor(at), factor(at + 1u), factor(at + 2u), factor(at + 3u)); }
-  if (RESIDUAL) { v += vec4f(f32(other[at]), f32(other[at + 1u]), f32(other[at + 2u]), f32(other[at + 3u])); }
+  if (RESIDUAL && VEC4) { v += vec4f(other[at / 4u]); }
+  if (RESIDUAL && !VEC4) { v += vec4f(other_at(at), other_at(at + 1u), other_at(at + 2u), other_at(at + 3u)); }
   if (n < p.N) { c[at] = Result(v.x); }
   if (n + 1u < p.N) { c[at + 1u] = Result(v.y); }
   if (n + 2u < p.N) { c[at + 2u] = Result(v.z); }
   if (n + 3u < p.N) { c[at + 3u] = Result(v.w); }
 }
+
+fn other_at(i: u32) -> f32 { return f32(other[i / 4u][i % 4u]); }
 
 // 0, or 1 / (1 − drop): the same mask as dropout.wgsl makes for the element of this index.
 fn factor(i: u32) -> f32 {

@@ -92,12 +92,13 @@ fn main(
     at_a += p.a_k;
     at_b += p.b_k;
   }
-  store(batch, m, n, c00); store(batch, m, n + 4u, c01); store(batch, m, n + 8u, c02); store(batch, m, n + 12u, c03);
-  store(batch, m + 4u, n, c10); store(batch, m + 4u, n + 4u, c11); store(batch, m + 4u, n + 8u, c12); store(batch, m + 4u, n + 12u, c13);
-  store(batch, m + 8u, n, c20); store(batch, m + 8u, n + 4u, c21); store(batch, m + 8u, n + 8u, c22); store(batch, m + 8u, n + 12u, c23);
-  store(batch, m + 12u, n, c30); store(batch, m + 12u, n + 4u, c31); store(batch, m + 12u, n + 8u, c32); store(batch, m + 12u, n + 12u, c33);
-  store(batch, m + 16u, n, c40); store(batch, m + 16u, n + 4u, c41); store(batch, m + 16u, n + 8u, c42); store(batch, m + 16u, n + 12u, c43);
-  store(batch, m + 20u, n, c50); store(batch, m + 20u, n + 4u, c51); store(batch, m + 20u, n + 8u, c52); store(batch, m + 20u, n + 12u, c53);
-  store(batch, m + 24u, n, c60); store(batch, m + 24u, n + 4u, c61); store(batch, m + 24u, n + 8u, c62); store(batch, m + 24u, n + 12u, c63);
-  store(batch, m + 28u, n, c70); store(batch, m + 28u, n + 4u, c71); store(batch, m + 28u, n + 8u, c72); store(batch, m + 28u, n + 12u, c73);
+  let bias0 = bias_of(n); let bias1 = bias_of(n + 4u); let bias2 = bias_of(n + 8u); let bias3 = bias_of(n + 12u);
+  store(batch, m, n, c00, bias0); store(batch, m, n + 4u, c01, bias1); store(batch, m, n + 8u, c02, bias2); store(batch, m, n + 12u, c03, bias3);
+  store(batch, m + 4u, n, c10, bias0); store(batch, m + 4u, n + 4u, c11, bias1); store(batch, m + 4u, n + 8u, c12, bias2); store(batch, m + 4u, n + 12u, c13, bias3);
+  store(batch, m + 8u, n, c20, bias0); store(batch, m + 8u, n + 4u, c21, bias1); store(batch, m + 8u, n + 8u, c22, bias2); store(batch, m + 8u, n + 12u, c23, bias3);
+  store(batch, m + 12u, n, c30, bias0); store(batch, m + 12u, n + 4u, c31, bias1); store(batch, m + 12u, n + 8u, c32, bias2); store(batch, m + 12u, n + 12u, c33, bias3);
+  store(batch, m + 16u, n, c40, bias0); store(batch, m + 16u, n + 4u, c41, bias1); store(batch, m + 16u, n + 8u, c42, bias2); store(batch, m + 16u, n + 12u, c43, bias3);
+  store(batch, m + 20u, n, c50, bias0); store(batch, m + 20u, n + 4u, c51, bias1); store(batch, m + 20u, n + 8u, c52, bias2); store(batch, m + 20u, n + 12u, c53, bias3);
+  store(batch, m + 24u, n, c60, bias0); store(batch, m + 24u, n + 4u, c61, bias1); store(batch, m + 24u, n + 8u, c62, bias2); store(batch, m + 24u, n + 12u, c63, bias3);
+  store(batch, m + 28u, n, c70, bias0); store(batch, m + 28u, n + 4u, c71, bias1); store(batch, m + 28u, n + 8u, c72, bias2); store(batch, m + 28u, n + 12u, c73, bias3);
 }

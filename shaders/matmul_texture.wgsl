@@ -81,6 +81,6 @@ fn main(
   }
   for (var i = 0u; i < ROWS * QUADS; i++) {
     let n = (first + i % QUADS * 8u) * 4u;
-    if (n < p.N) { store_row(0u, m + i / QUADS, n, sums[i]); }
+    if (n < p.N) { store_row(0u, m + i / QUADS, n, sums[i], bias_of(n)); }
   }
 }

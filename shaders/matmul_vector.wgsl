@@ -71,7 +71,7 @@ fn main(
   let n = (group % p.tiles_n * LANES + lane.x) * 4u;
   if (group >= p.workgroups || n >= p.N) { return; }
   let row = group / p.tiles_n;
-  store_row(row / p.M, row % p.M, n, sum_of(row / p.M, row % p.M, n, 0u, 1u));
+  store_row(row / p.M, row % p.M, n, sum_of(row / p.M, row % p.M, n, 0u, 1u), bias_of(n));
 }
 
 @compute @workgroup_size(LANES, LANES_K)
@@ -88,7 +88,7 @@ fn split(
     workgroupBarrier();
     if (lane.y < half) { partial[lane.y][lane.x] += partial[lane.y + half][lane.x]; }
   }
-  if (lane.y == 0u && group < p.workgroups && n < p.N) { store_row(row / p.M, row % p.M, n, partial[0][lane.x]); }
+  if (lane.y == 0u && group < p.workgroups && n < p.N) { store_row(row / p.M, row % p.M, n, partial[0][lane.x], bias_of(n)); }
 }
 
 // One batch; K_VEC4 or B_VEC4. What lies beyond an edge is computed from whatever is there, and not stored.
@@ -134,6 +134,6 @@ fn wide(
   }
   for (var i = 0u; i < ROWS * QUADS; i++) {
     let n = first + i % QUADS * LANES * 4u;
-    if (n < p.N) { store_row(0u, m + i / QUADS, n, sums[i]); }
+    if (n < p.N) { store_row(0u, m + i / QUADS, n, sums[i], bias_of(n)); }
   }
 }

@@ -131,8 +131,10 @@ fn main(
   }
   let m = m0 + 4u * lane.y;
   let n = n0 + 4u * lane.x;
-  store(batch, m, n, c00);
-  if (BLOCKS_N > 1u) { store(batch, m, n + 64u, c01); }
-  if (BLOCKS_M > 1u) { store(batch, m + 64u, n, c10); }
-  if (BLOCKS_M > 1u && BLOCKS_N > 1u) { store(batch, m + 64u, n + 64u, c11); }
+  let bias0 = bias_of(n);
+  let bias1 = bias_of(n + 64u);
+  store(batch, m, n, c00, bias0);
+  if (BLOCKS_N > 1u) { store(batch, m, n + 64u, c01, bias1); }
+  if (BLOCKS_M > 1u) { store(batch, m + 64u, n, c10, bias0); }
+  if (BLOCKS_M > 1u && BLOCKS_N > 1u) { store(batch, m + 64u, n + 64u, c11, bias1); }
 }

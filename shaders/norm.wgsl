@@ -20,12 +20,14 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<Real>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;              // anything, without BIAS
+@group(0) @binding(11) var<storage, read> x4: array<vec4<Real>>;        // the same memory
+@group(0) @binding(2) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;            // anything, without BIAS
 @group(0) @binding(4) var<storage, read_write> y: array<Real>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2f>;     // (rows) of (mean, rstd)
 @group(0) @binding(6) var<storage, read> statistics: array<vec2f>;      // stats, once they are computed
 @group(0) @binding(7) var<storage, read> dy: array<Real>;
+@group(0) @binding(12) var<storage, read> dy4: array<vec4<Real>>;       // the same memory
 @group(0) @binding(8) var<storage, read_write> dx: array<Real>;         // with ADD, what it holds is added to
 @group(0) @binding(9) var<storage, read_write> d_weight: array<f32>;    // (stretches, C)
 @group(0) @binding(10) var<storage, read_write> d_bias: array<f32>;     // (stretches, C)
@@ -33,34 +35,66 @@ struct Params {
 override CENTER: bool = true;  // layer norm; otherwise RMS norm
 override BIAS: bool = false;
 override ADD: bool = false;    // dx to what other operations gave
+// Whether a round of a loop takes four channels, C being a multiple of 4; otherwise one, as the first of a vec4. On CPUs a
+// load takes as long for four as for one; on GPUs neighbours should read neighbours.
+override WIDE: bool = false;
+override WIDTH: u32 = select(1u, 4u, WIDE);
 
-// Of every step-th element of a row from the first-th on: its sum; the sum of squares beside the mean; (Σ g, Σ g n).
+fn x_at(i: u32) -> vec4f {
+  if (WIDE) { return vec4f(x4[i / 4u]); }
+  return vec4f(f32(x[i]), 0.0, 0.0, 0.0);
+}
+fn dy_at(i: u32) -> vec4f {
+  if (WIDE) { return vec4f(dy4[i / 4u]); }
+  return vec4f(f32(dy[i]), 0.0, 0.0, 0.0);
+}
+fn weight_at(c: u32) -> vec4f {
+  if (WIDE) { return weight[c / 4u]; }
+  return vec4f(weight[c / 4u][c % 4u], 0.0, 0.0, 0.0);
+}
+fn bias_at(c: u32) -> vec4f {
+  if (!BIAS) { return vec4f(); }
+  if (WIDE) { return bias[c / 4u]; }
+  return vec4f(bias[c / 4u][c % 4u], 0.0, 0.0, 0.0);
+}
+fn total(v: vec4f) -> f32 { return select(v.x, (v.x + v.y) + (v.z + v.w), WIDE); }
+
+// Of the channels of a row that begin at first, each step further: their sum; that of squares beside the mean; (Σ g, Σ g n).
 fn sum_of(row: u32, first: u32, step: u32) -> f32 {
-  var sum = 0.0;
-  for (var c = first; c < p.C; c += step) { sum += f32(x[row * p.C + c]); }
-  return sum;
+  var sum = vec4f();
+  for (var c = first; c < p.C; c += step) { sum += x_at(row * p.C + c); }
+  return total(sum);
 }
 fn squares_of(row: u32, first: u32, step: u32, mean: f32) -> f32 {
-  var squares = 0.0;
+  var squares = vec4f();
   for (var c = first; c < p.C; c += step) {
-    let d = f32(x[row * p.C + c]) - mean;
+    let d = x_at(row * p.C + c) - mean;
     squares += d * d;
   }
-  return squares;
+  return total(squares);
 }
 fn slopes_of(row: u32, first: u32, step: u32) -> vec2f {
   let s = statistics[row];
-  var sums = vec2f();
+  var sum = vec4f();
+  var sum_n = vec4f();
   for (var c = first; c < p.C; c += step) {
-    let g = f32(dy[row * p.C + c]) * weight[c];
-    sums += vec2f(g, g * (f32(x[row * p.C + c]) - s.x) * s.y);
+    let g = dy_at(row * p.C + c) * weight_at(c);
+    sum += g;
+    sum_n += g * (x_at(row * p.C + c) - s.x) * s.y;
   }
-  return sums;
+  return vec2f(total(sum), total(sum_n));
 }
 
 fn store_y(row: u32, first: u32, step: u32, mean: f32, rstd: f32) {
   for (var c = first; c < p.C; c += step) {
-    y[row * p.C + c] = Real((f32(x[row * p.C + c]) - mean) * rstd * weight[c] + select(0.0, bias[c], BIAS));
+    let i = row * p.C + c;
+    let v = (x_at(i) - mean) * rstd * weight_at(c) + bias_at(c);
+    y[i] = Real(v.x);
+    if (WIDE) {
+      y[i + 1u] = Real(v.y);
+      y[i + 2u] = Real(v.z);
+      y[i + 3u] = Real(v.w);
+    }
   }
 }
 fn store_dx(row: u32, first: u32, step: u32, sums: vec2f) {
@@ -68,10 +102,17 @@ fn store_dx(row: u32, first: u32, step: u32, sums: vec2f) {
   let mean_g = select(0.0, sums.x / f32(p.C), CENTER);
   let mean_gn = sums.y / f32(p.C);
   for (var c = first; c < p.C; c += step) {
-    let n = (f32(x[row * p.C + c]) - s.x) * s.y;
-    var slope = s.y * (f32(dy[row * p.C + c]) * weight[c] - mean_g - n * mean_gn);
-    if (ADD) { slope += f32(dx[row * p.C + c]); }
-    dx[row * p.C + c] = Real(slope);
+    let i = row * p.C + c;
+    let n = (x_at(i) - s.x) * s.y;
+    var slope = s.y * (dy_at(i) * weight_at(c) - mean_g - n * mean_gn);
+    if (ADD) { slope.x += f32(dx[i]); }
+    if (ADD && WIDE) { slope += vec4f(0.0, f32(dx[i + 1u]), f32(dx[i + 2u]), f32(dx[i + 3u])); }
+    dx[i] = Real(slope.x);
+    if (WIDE) {
+      dx[i + 1u] = Real(slope.y);
+      dx[i + 2u] = Real(slope.z);
+      dx[i + 3u] = Real(slope.w);
+    }
   }
 }
 
@@ -80,10 +121,10 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let row = id.x + id.y * (groups.x * 64u);
   if (row >= p.rows) { return; }
   var mean = 0.0;
-  if (CENTER) { mean = sum_of(row, 0u, 1u) / f32(p.C); }
-  let rstd = inverseSqrt(squares_of(row, 0u, 1u, mean) / f32(p.C) + p.eps);
+  if (CENTER) { mean = sum_of(row, 0u, WIDTH) / f32(p.C); }
+  let rstd = inverseSqrt(squares_of(row, 0u, WIDTH, mean) / f32(p.C) + p.eps);
   stats[row] = vec2f(mean, rstd);
-  store_y(row, 0u, 1u, mean, rstd);
+  store_y(row, 0u, WIDTH, mean, rstd);
 }
 
 @compute @workgroup_size(ROW_LANES)
@@ -95,18 +136,18 @@ fn forward_shared(
   let row = workgroup.x + workgroup.y * groups.x;
   if (row >= p.rows) { return; }
   var mean = 0.0;
-  if (CENTER) { mean = sum_over_lanes(lane, vec2f(sum_of(row, lane, ROW_LANES), 0.0)).x / f32(p.C); }
-  let squares = sum_over_lanes(lane, vec2f(squares_of(row, lane, ROW_LANES, mean), 0.0)).x;
+  if (CENTER) { mean = sum_over_lanes(lane, vec2f(sum_of(row, lane * WIDTH, ROW_LANES * WIDTH), 0.0)).x / f32(p.C); }
+  let squares = sum_over_lanes(lane, vec2f(squares_of(row, lane * WIDTH, ROW_LANES * WIDTH, mean), 0.0)).x;
   let rstd = inverseSqrt(squares / f32(p.C) + p.eps);
   if (lane == 0u) { stats[row] = vec2f(mean, rstd); }
-  store_y(row, lane, ROW_LANES, mean, rstd);
+  store_y(row, lane * WIDTH, ROW_LANES * WIDTH, mean, rstd);
 }
 
 @compute @workgroup_size(64)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x + id.y * (groups.x * 64u);
   if (row >= p.rows) { return; }
-  store_dx(row, 0u, 1u, slopes_of(row, 0u, 1u));
+  store_dx(row, 0u, WIDTH, slopes_of(row, 0u, WIDTH));
 }
 
 @compute @workgroup_size(ROW_LANES)
@@ -117,7 +158,7 @@ fn backward_shared(
 ) {
   let row = workgroup.x + workgroup.y * groups.x;
   if (row >= p.rows) { return; }
-  store_dx(row, lane, ROW_LANES, sum_over_lanes(lane, slopes_of(row, lane, ROW_LANES)));
+  store_dx(row, lane * WIDTH, ROW_LANES * WIDTH, sum_over_lanes(lane, slopes_of(row, lane * WIDTH, ROW_LANES * WIDTH)));
 }
 
 @compute @workgroup_size(64)
@@ -127,18 +168,21 @@ fn backward_parameters(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let group = workgroup.x + workgroup.y * groups.x;
-  let c = group % ((p.C + 63u) / 64u) * 64u + lane;
-  let stretch = group / ((p.C + 63u) / 64u);  // one for all of a workgroup, so that its rows are, too
+  let tiles = (p.C + 64u * WIDTH - 1u) / (64u * WIDTH);
+  let c = (group % tiles * 64u + lane) * WIDTH;
+  let stretch = group / tiles;  // one for all of a workgroup, so that its rows are, too
   if (stretch >= p.stretches || c >= p.C) { return; }
   let first = stretch * p.chunk;
-  var sum_weight = 0.0;
-  var sum_bias = 0.0;
+  var sum_weight = vec4f();
+  var sum_bias = vec4f();
   for (var row = first; row < min(first + p.chunk, p.rows); row++) {
     let s = statistics[row];
-    let g = f32(dy[row * p.C + c]);
-    sum_weight += g * (f32(x[row * p.C + c]) - s.x) * s.y;
+    let g = dy_at(row * p.C + c);
+    sum_weight += g * (x_at(row * p.C + c) - s.x) * s.y;
     sum_bias += g;
   }
-  d_weight[stretch * p.C + c] = sum_weight;
-  d_bias[stretch * p.C + c] = sum_bias;
+  for (var i = 0u; i < WIDTH; i++) {
+    d_weight[stretch * p.C + c + i] = sum_weight[i];
+    d_bias[stretch * p.C + c + i] = sum_bias[i];
+  }
 }

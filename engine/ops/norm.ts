@@ -40,25 +40,26 @@ function normalize(
   // Enough stretches of rows to fill a GPU, each with enough to do.
   const stretches = Math.max(1, Math.min(Math.ceil(8192 / C), Math.ceil(rows / 16)), Math.ceil(rows / 32_768));
   const params = { rows, C, eps, chunk: Math.ceil(rows / stretches), stretches };
-  const constants = { CENTER: op === "layerNorm" ? 1 : 0, BIAS: bias ? 1 : 0 };
+  const WIDTH = gpu.isCpu && C % 4 === 0 ? 4 : 1;
+  const constants = { CENTER: op === "layerNorm" ? 1 : 0, BIAS: bias ? 1 : 0, WIDE: WIDTH === 4 ? 1 : 0 };
   const y = empty(gpu, x.shape, { dtype: x.dtype, label: `${op} output` });
   const stats = empty(gpu, [rows, 2], { label: `statistics of ${op}` });
-  const { entry, launch } = byRow(gpu, "forward", rows, 3 * C);
-  run(shader, entry, { x, weight, bias: bias ?? weight, y, stats }, { ...launch, params, constants });
+  const { entry, launch } = byRow(gpu, "forward", rows, 3 * C / WIDTH);
+  run(shader, entry, { x, x4: x, weight, bias: bias ?? weight, y, stats }, { ...launch, params, constants });
   return record(y, bias ? [x, weight, bias] : [x, weight], (dy, soFar) => {
     // Behind a norm the residual stream goes past it, and its gradient has come already.
     const present = soFar(x), dx = present ?? empty(gpu, x.shape, { dtype: x.dtype, label: `gradient of ${op}` });
-    const { entry, launch } = byRow(gpu, "backward", rows, 2 * C);
-    run(shader, entry, { x, weight, statistics: stats, dy, dx }, {
+    const { entry, launch } = byRow(gpu, "backward", rows, 2 * C / WIDTH);
+    run(shader, entry, { x, x4: x, weight, statistics: stats, dy, dy4: dy, dx }, {
       ...launch,
       params,
       constants: { ...constants, ADD: present ? 1 : 0 },
     });
     const d_weight = empty(gpu, [stretches, C], { label: `partial weight gradient of ${op}` });
     const d_bias = empty(gpu, [stretches, C], { label: `partial bias gradient of ${op}` });
-    const tensors = { x, statistics: stats, dy, d_weight, d_bias };
+    const tensors = { x, x4: x, statistics: stats, dy, dy4: dy, d_weight, d_bias };
     run(shader, "backward_parameters", tensors, {
-      workgroups: stretches * Math.ceil(C / 64),
+      workgroups: stretches * Math.ceil(C / (64 * WIDTH)),
       params,
       constants,
     });

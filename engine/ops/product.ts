@@ -2,6 +2,7 @@ import registersSource from "../../shaders/matmul_registers.wgsl" with { type: "
 import rowsLoadedSource from "../../shaders/rows_loaded.wgsl" with { type: "text" };
 import rowsShuffledSource from "../../shaders/rows_shuffled.wgsl" with { type: "text" };
 import transposeSource from "../../shaders/transpose.wgsl" with { type: "text" };
+import texelsSource from "../../shaders/matmul_texels.wgsl" with { type: "text" };
 import textureSource from "../../shaders/matmul_texture.wgsl" with { type: "text" };
 import vectorSource from "../../shaders/matmul_vector.wgsl" with { type: "text" };
 import workgroupSource from "../../shaders/matmul_workgroup.wgsl" with { type: "text" };
@@ -14,6 +15,7 @@ import { run } from "../run.ts";
 import { epilogue as epilogueShader } from "../shader_parts.ts";
 import { Scope } from "../scope.ts";
 import { empty, type Tensor, tensor } from "../tensor.ts";
+import { texels } from "../texture.ts";
 import { WeftError } from "../weft_error.ts";
 
 import { accumulate } from "./binary.ts";
@@ -26,6 +28,7 @@ const registers = defineShader("matmul_registers.wgsl", registersSource, [epilog
 const shuffling = defineShader("matmul_registers.wgsl", registersSource, [epilogueShader, rowsShuffled]);
 const vector = defineShader("matmul_vector.wgsl", vectorSource, [epilogueShader]);
 const texture = defineShader("matmul_texture.wgsl", textureSource, [epilogueShader]);
+const texelTiles = defineShader("matmul_texels.wgsl", texelsSource, [epilogueShader]);
 const workgroup = defineShader("matmul_workgroup.wgsl", workgroupSource, [epilogueShader]);
 const transpose = defineShader("transpose.wgsl", transposeSource);
 
@@ -80,13 +83,14 @@ export interface Product {
 
 /**
  * The ways to compute a product: register tiles, with operands copied first where vec4s cannot run along their rows or not, or
- * with rows of A that lanes pass on, in subgroups of eight; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup memory of 64 or 128 each
+ * with rows of A that lanes pass on, in subgroups of eight; the latter with both operands copied into textures; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup memory of 64 or 128 each
  * way, with the sum over k in one part or several, which are added in a second pass.
  */
 export const productVariants = [
   "registers",
   "registers, copied",
   "registers, shuffled",
+  "texels",
   "vector",
   "vector, shared",
   "workgroup 1×1",
@@ -119,7 +123,12 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   const copied = variant === "registers, copied";
   const a = copied ? kMajor(spec.a, M, K) : spec.a, b = copied ? kMajor(spec.b, N, K) : spec.b;
   const { flags, mask, tensors: ends } = ending(c, a.tensor, epilogue);
-  const tensors = { ...{ a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor }, ...ends };
+  const inTexels = variant === "texels" ? { a: texels(a.tensor), b: texels(b.tensor) } : undefined;
+  if (inTexels && !(inTexels.a && inTexels.b)) return dispatch(c, spec, epilogue, "registers, shuffled");
+  const tensors = {
+    ...inTexels as Record<string, Tensor> ?? { a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor },
+    ...ends,
+  };
   const params = {
     ...{ M, N, K, a_offset: a.offset ?? 0, a_batch: a.batch, a_m: a.step, a_k: a.k },
     ...{ b_offset: b.offset ?? 0, b_batch: b.batch, b_n: b.step, b_k: b.k, ...mask },
@@ -143,7 +152,9 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   };
   const aVec4 = isVec4(a, a.step, a.k, M), bVec4 = isVec4(b, b.step, b.k, N);
   const aAlongK = isVec4(a, a.k, a.step, K), bAlongK = isVec4(b, b.k, b.step, K);
-  if (variant.startsWith("registers")) {
+  if (variant === "texels") {
+    start([32, 32], texelTiles, "main", { A_ALONG_K: aAlongK ? 1 : 0, B_ALONG_K: bAlongK ? 1 : 0 }, {}, K / 4);
+  } else if (variant.startsWith("registers")) {
     const shader = variant === "registers, shuffled" ? shuffling : registers;
     start([32, 128], shader, "main", { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, {}, K);
   } else if (variant === "vector" && gpu.isCpu && batch === 1 && (bVec4 || aAlongK && bAlongK)) {
@@ -182,7 +193,7 @@ function ending(
     },
     flags: {
       ...{ BIAS: bias ? 1 : 0, GELU: gelu ? 1 : 0, TANH: gelu === "tanh" ? 1 : 0, KEEP_PRE: pre ? 1 : 0 },
-      ...{ RESIDUAL: residual ? 1 : 0, DROPOUT: dropout ? 1 : 0 },
+      ...{ RESIDUAL: residual ? 1 : 0, DROPOUT: dropout ? 1 : 0, VEC4: c.shape[c.shape.length - 1] % 4 === 0 ? 1 : 0 },
     },
     mask: { ...dropout ?? { drop: 0, seed: 0, seed_high: 0, counter: 0 } },
   };
@@ -280,10 +291,18 @@ function isVec4({ batch, offset = 0 }: Operand, along: number, across: number, s
   return along === 1 && across % 4 === 0 && batch % 4 === 0 && offset % 4 === 0 && size % 4 === 0;
 }
 
+/** Whether a product's operands can be read as texels, by lanes that pass on what they read. */
+function suitsTexels({ hasSubgroupsOf8 }: Gpu, { M, N, K, a, b }: Product): boolean {
+  const suits = (x: Operand, rows: number) =>
+    x.tensor.dtype === "f32" && (isVec4(x, x.step, x.k, rows) || isVec4(x, x.k, x.step, K));
+  return hasSubgroupsOf8 && K % 4 === 0 && suits(a, M) && suits(b, N);
+}
+
 /** The variant for a product: what is forced, what was measured, or what suits the adapter and the rows. */
 function variantOf(gpu: Gpu, spec: Product): ProductVariant {
   const { M, N, K, batch, a, b } = spec;
   const { product: forced } = gpu.forced;
+  if (forced === "texels" && !suitsTexels(gpu, spec)) return gpu.hasSubgroupsOf8 ? "registers, shuffled" : "registers";
   if (forced) return forced === "registers, shuffled" && !gpu.hasSubgroupsOf8 ? "registers" : forced as ProductVariant;
   let fallback: ProductVariant, candidates: ProductVariant[];
   if (gpu.isCpu) {
@@ -293,6 +312,10 @@ function variantOf(gpu: Gpu, spec: Product): ProductVariant {
     candidates = [tiles];
     if (isSmall) candidates.unshift("workgroup 1×1");
     if (M < 32) candidates.unshift("vector");
+    if (suitsTexels(gpu, spec)) {
+      candidates.unshift("texels");
+      if (fallback === tiles) fallback = "texels";
+    }
     const rows = Math.min(a.k === 1 ? N : Infinity, b.k === 1 ? M : Infinity); // what a copy serves
     if (tiles === "registers" && rows < Infinity && rows >= 64 && (canCopy(a, M, K) || canCopy(b, N, K))) {
       candidates.push("registers, copied");
