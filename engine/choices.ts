@@ -34,6 +34,8 @@ export interface ForcedVariants {
   readonly attention?: string;
   /** Of norms, softmax and cross-entropy. */
   readonly rows?: string;
+  /** Of what is read as vec4s, on adapters that may read "texels": they, or "buffers", whatever the size. */
+  readonly loads?: "texels" | "buffers";
   /** Of AdamW: "grouped" or "single"; decided when an optimizer is made. */
   readonly optimizer?: string;
 }

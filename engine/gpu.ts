@@ -174,6 +174,11 @@ export class Gpu implements Disposable {
     return /llvmpipe/i.test(this.info.description) ? 65_000 : Infinity;
   }
 
+  /** Whether it is worth a copy to have kernels read textures instead of buffers: so on llvmpipe. */
+  get readsTexels(): boolean {
+    return this.isCpu && /llvmpipe/i.test(this.info.description);
+  }
+
   /** What the buffer pool holds. */
   get memory(): PoolStats {
     return this.pool.stats;
@@ -186,13 +191,6 @@ export class Gpu implements Disposable {
   allocate(bytes: number, label: string, transient: boolean): Storage {
     const storage = this.pool.take(bytes, label);
     this.owner?.own(storage, transient);
-    return storage;
-  }
-
-  /** As `allocate`, a texture that is to hold a copy of bytes of a storage; undefined where none can. */
-  allocateTexture(bytes: number, of: Storage): Storage | undefined {
-    const storage = this.pool.takeTexture(bytes, of);
-    if (storage) this.owner?.own(storage, false);
     return storage;
   }
 

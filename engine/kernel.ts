@@ -1,3 +1,4 @@
+import { texelsPerRow } from "./buffer_pool.ts";
 import { WeftError } from "./weft_error.ts";
 
 /** A WGSL file by name: what an op dispatches, and what a replacement file of the same name takes the place of. */
@@ -91,6 +92,7 @@ export class KernelCache {
   #device: GPUDevice;
   #overlay: Readonly<Record<string, string>>;
   #kernels = new Map<string, Kernel>();
+  #readsVectors = new Map<string, ReadonlySet<string>>();
   #check: (pending: Promise<void>) => void;
 
   /** `check` receives, for each kernel compiled, a promise that rejects with what the compiler said. */
@@ -106,7 +108,8 @@ export class KernelCache {
 
   /**
    * The compiled entry point of a shader for buffers of the given names and the given constants. `halves` says which of
-   * the buffers hold f16: the aliases of their elements' types become f16.
+   * the buffers hold f16: the aliases of their elements' types become f16. `texels` says which of those that `readsVectors`
+   * names are textures instead, as `BufferPool.takeTexture` gives them.
    */
   get(
     shader: Shader,
@@ -114,16 +117,29 @@ export class KernelCache {
     buffers: readonly string[],
     constants: Constants = {},
     halves: readonly boolean[] = [],
+    texels: readonly boolean[] = [],
   ): Kernel {
     let key = shader.key + "/" + entry;
-    for (let i = 0; i < buffers.length; i++) key += (halves[i] ? ",f16 " : ",") + buffers[i];
+    for (let i = 0; i < buffers.length; i++) key += (halves[i] ? ",f16 " : texels[i] ? ",texels " : ",") + buffers[i];
     for (const name in constants) key += ";" + name + "=" + constants[name];
     let kernel = this.#kernels.get(key);
     if (kernel === undefined) {
-      kernel = this.#compile(shader, entry, buffers, constants, halves);
+      const textures = buffers.filter((_, i) => texels[i]);
+      kernel = this.#compile(shader, entry, buffers, constants, halves, textures);
       this.#kernels.set(key, kernel);
     }
     return kernel;
+  }
+
+  /** The names of the storage variables that a shader only reads, and as vec4s: what may be a texture instead. */
+  readsVectors(shader: Shader): ReadonlySet<string> {
+    let names = this.#readsVectors.get(shader.key);
+    if (names === undefined) {
+      const text = this.#files(shader).map((file) => file.source).join("").replace(/\/\/.*$/gm, "");
+      names = new Set([...text.matchAll(vectors)].map(([, , name]) => name));
+      this.#readsVectors.set(shader.key, names);
+    }
+    return names;
   }
 
   /** The files of a shader as they are compiled, itself first: each the replacement, or the built-in. */
@@ -138,12 +154,13 @@ export class KernelCache {
     buffers: readonly string[],
     constants: Constants,
     halves: readonly boolean[],
+    textures: readonly string[],
   ): Kernel {
     const label = `${shader.name}/${entry}`;
     const files = this.#files(shader);
     const specialised = specialise(label, files.map((file) => file.source).join(""), constants);
-    const { overrides } = specialised, parsed = parseShader(label, specialised.source);
-    const source = withHalves(label, specialised.source, parsed, buffers, halves);
+    const { overrides } = specialised, text = textures.reduce(withTexels, specialised.source);
+    const parsed = parseShader(label, text), source = withHalves(label, text, parsed, buffers, halves);
     const bindings = buffers.map((name) => {
       const binding = parsed.bindings.get(name);
       if (binding === undefined) throw new WeftError(`${label} has no storage buffer named ${name}`);
@@ -266,6 +283,37 @@ function withHalves(
   return enable + source;
 }
 
+const vectors = /@binding\((\d+)\)\s*var<storage,\s*read>\s*(\w+)\s*:\s*array<\s*vec4(?:f|<\s*\w+\s*>)\s*>\s*;/g;
+
+/** Makes a texture of a storage variable that is an array of vec4s: element i is texel i, its rows one after another. */
+function withTexels(source: string, name: string): string {
+  const texel = `fn texel_of_${name}(i: u32) -> vec4f ` +
+    `{ return textureLoad(${name}, vec2u(i % ${texelsPerRow}u, i / ${texelsPerRow}u)); }`;
+  const text = source.replace(/\/\/.*$/gm, "").replace(
+    vectors,
+    (declaration, binding, variable) =>
+      variable === name
+        ? `@binding(${binding}) var ${name}: texture_storage_2d<rgba32float, read>; ${texel}`
+        : declaration,
+  ).replaceAll(`arrayLength(&${name})`, `(textureDimensions(${name}).y * ${texelsPerRow}u)`);
+  return withCalls(text, new RegExp(`(?<![\\w.])${name}\\[`), `texel_of_${name}`);
+}
+
+/** Makes calls of what is indexed: `name[i]` becomes `call(i)`. */
+function withCalls(text: string, indexed: RegExp, call: string): string {
+  let done = "";
+  for (let match = indexed.exec(text); match !== null; match = indexed.exec(text)) {
+    const first = match.index + match[0].length;
+    let end = first;
+    for (let depth = 1; depth > 0 && end < text.length; end++) {
+      depth += text[end] === "[" ? 1 : text[end] === "]" ? -1 : 0;
+    }
+    done += `${text.slice(0, match.index)}${call}(${withCalls(text.slice(first, end - 1), indexed, call)})`;
+    text = text.slice(end);
+  }
+  return done + text;
+}
+
 function parseShader(label: string, source: string): ParsedShader {
   const text = source.replace(/\/\/.*$/gm, "");
   const bindings = new Map<string, Binding>();
@@ -276,7 +324,8 @@ function parseShader(label: string, source: string): ParsedShader {
     if (space === "uniform") uniform = Number(index);
     else bindings.set(name, { index: Number(index), writable: access === "read_write", element });
   }
-  const textures = /@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_(2d<f32>|storage_2d<rgba32float,\s*read>)/g;
+  const textures =
+    /@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_(2d<f32>|storage_2d<rgba32float,\s*read>)/g;
   for (const [, index, name, type] of text.matchAll(textures)) {
     const texture = type.startsWith("2d") ? sampledTexture : storageTexture;
     bindings.set(name, { index: Number(index), writable: false, texture, element: "f32" });

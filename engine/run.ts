@@ -3,6 +3,7 @@ import type { BufferRange } from "./recorder.ts";
 import { formatShape } from "./shape.ts";
 import type { Constants, Params, Shader } from "./kernel.ts";
 import { bytesPerElement } from "./host_tensor.ts";
+import type { Gpu } from "./gpu.ts";
 import type { Tensor } from "./tensor.ts";
 import { WeftError } from "./weft_error.ts";
 
@@ -40,13 +41,15 @@ export function run(
 ): void {
   const names = Object.keys(tensors);
   const { gpu } = tensors[names[0]];
-  const halves = names.map((name) => tensors[name].dtype === "f16");
-  const kernel = gpu.kernels.get(shader, entry, names, launch.constants, halves);
+  const halves = names.map((name) => tensors[name].dtype === "f16"), texels = asTexels(gpu, shader, tensors);
+  const kernel = gpu.kernels.get(shader, entry, names, launch.constants, halves, names.map((name) => texels.has(name)));
   const storages: Storage[] = [], ranges: (BufferRange | undefined)[] = [];
   for (const name of names) {
-    storages.push(tensors[name].storage);
-    ranges.push(rangeOf(kernel.label, name, tensors[name]));
+    const copy = texels.get(name);
+    storages.push(copy ?? tensors[name].storage);
+    ranges.push(copy ? undefined : rangeOf(kernel.label, name, tensors[name]));
   }
+  for (const texture of new Set(texels.values())) gpu.pool.give(texture); // for dispatches after this one
   for (let i = 0; i < storages.length; i++) {
     for (let j = i + 1; j < storages.length; j++) {
       if (storages[i] === storages[j] && (kernel.writable[i] || kernel.writable[j])) {
@@ -75,6 +78,34 @@ export function run(
     gpu.device.limits.maxComputeWorkgroupsPerDimension,
   );
   if (grid.every((count) => count > 0)) gpu.recorder.dispatch(kernel, storages, ranges, launch.params ?? {}, grid);
+}
+
+/** Below so many bytes a dispatch is short, and copies into textures take longer than they save. */
+const fewBytes = 1 << 16;
+
+/**
+ * Copies what a shader reads as vec4s into textures, where that is faster: llvmpipe reads buffers element by element and lane by
+ * lane, at some 37 cycles each, and a texel of four at once. Returns the textures by name, borrowed until the dispatch is
+ * recorded.
+ */
+function asTexels(gpu: Gpu, shader: Shader, tensors: Readonly<Record<string, Tensor>>): Map<string, Storage> {
+  const texels = new Map<string, Storage>(), { loads } = gpu.forced;
+  if (!gpu.readsTexels || loads === "buffers") return texels;
+  const vectors = gpu.kernels.readsVectors(shader);
+  const candidates = Object.entries(tensors).filter(([name, { dtype, offset, storage }]) =>
+    vectors.has(name) && dtype === "f32" && offset % 4 === 0 && !storage.texture
+  );
+  const bytes = candidates.reduce((sum, [, { size }]) => sum + 4 * size, 0);
+  if (loads !== "texels" && bytes < fewBytes) return texels;
+  const copies = new Map<string, Storage>();
+  for (const [name, { storage, offset, size }] of candidates) {
+    const key = `${storage.id} ${offset} ${size}`, copy = copies.get(key) ?? gpu.pool.takeTexture(4 * size, storage);
+    if (!copy) continue; // too large for a texture
+    if (!copies.has(key)) gpu.recorder.copyToTexture(storage, 4 * offset, copy, 4 * size);
+    copies.set(key, copy);
+    texels.set(name, copy);
+  }
+  return texels;
 }
 
 /** The part of its memory that a tensor takes, where it is not all of it, or all of it cannot be bound. */

@@ -29,16 +29,3 @@ export function asTexture(x: Tensor): Tensor | undefined {
   device.queue.submit([encoder.finish()]);
   return new Tensor(gpu, gpu.pool.outside(storage, texture), x.shape, { label: x.label });
 }
-
-/**
- * A copy of a tensor's memory in a texture that the pool lends, four elements to a texel: for kernels that read each element many
- * times on a CPU adapter, where a texel comes far faster than four elements of a buffer. It belongs to the innermost scope.
- * Undefined for what is not f32, or larger than a texture.
- */
-export function texels({ gpu, storage, shape, size, dtype, offset, label }: Tensor): Tensor | undefined {
-  if (dtype !== "f32" || offset % 4 !== 0) return undefined;
-  const texture = gpu.allocateTexture(4 * size, storage);
-  if (!texture) return undefined;
-  gpu.recorder.copyToTexture(storage, 4 * offset, texture, 4 * size);
-  return new Tensor(gpu, texture, shape, { label });
-}

@@ -139,7 +139,12 @@ fn backward_q(
   var d_sum = vec4f();
   for (var d = 0u; d < VECTORS; d++) {
     query[d] = p.scale * mat4x4f(vec4f(q[at_q.x + d]), vec4f(q[at_q.y + d]), vec4f(q[at_q.z + d]), vec4f(q[at_q.w + d]));
+    sums[d] = mat4x4f();
+  }
+  for (var d = 0u; d < VECTORS; d++) {
     d_o[d] = mat4x4f(vec4f(d_out[at_o.x + d]), vec4f(d_out[at_o.y + d]), vec4f(d_out[at_o.z + d]), vec4f(d_out[at_o.w + d]));
+  }
+  for (var d = 0u; d < VECTORS; d++) {
     let m = d_o[d];
     d_sum += vec4f(
       dot(m[0], vec4f(out[at_o.x + d])),
@@ -147,9 +152,8 @@ fn backward_q(
       dot(m[2], vec4f(out[at_o.z + d])),
       dot(m[3], vec4f(out[at_o.w + d])),
     );
-    sums[d] = mat4x4f();
   }
-  let normalizer = vec4f(log_sum_exp[rows.x], log_sum_exp[rows.y], log_sum_exp[rows.z], log_sum_exp[rows.w]);
+  let normalizer = vec4f(log_sum_exp_of(rows.x), log_sum_exp_of(rows.y), log_sum_exp_of(rows.z), log_sum_exp_of(rows.w));
   let limits = keys_of_four(i);
   let keys = keys_of(min(first + 4u * LANES, p.Tq) - 1u);
   for (var j = 0u; j < min(keys, arrayLength(&k)); j++) {
@@ -202,8 +206,10 @@ fn backward_kv(
   var d_v: array<mat4x4f, VECTORS>;
   for (var d = 0u; d < VECTORS; d++) {
     key[d] = p.scale * mat4x4f(vec4f(k[at_k.x + d]), vec4f(k[at_k.y + d]), vec4f(k[at_k.z + d]), vec4f(k[at_k.w + d]));
-    value[d] = mat4x4f(vec4f(v[at_v.x + d]), vec4f(v[at_v.y + d]), vec4f(v[at_v.z + d]), vec4f(v[at_v.w + d]));
     d_k[d] = mat4x4f();
+  }
+  for (var d = 0u; d < VECTORS; d++) {
+    value[d] = mat4x4f(vec4f(v[at_v.x + d]), vec4f(v[at_v.y + d]), vec4f(v[at_v.z + d]), vec4f(v[at_v.w + d]));
     d_v[d] = mat4x4f();
   }
   // From the first query that sees the first key of this workgroup.
@@ -220,33 +226,25 @@ fn backward_kv(
     for (var d = 0u; d < VECTORS; d++) { score += q_of(row_q, own_query, d) * key[d]; }
     for (var d = 0u; d < VECTORS; d++) { d_p += d_out_of(row_o, own_d_o, d) * value[d]; }
     let sees = vec4u(j, j + 1u, j + 2u, j + 3u) < vec4u(keys_of(i));
-    let weight = select(vec4f(), exp(score - log_sum_exp[row]), sees);
+    let weight = select(vec4f(), exp(score - log_sum_exp_of(row)), sees);
     let mask = factors(row * p.Tk + j, 1u);
     let kept = weight * mask;
-    let d_score = weight * (d_p * mask - d_sums_in[row]);
+    let d_score = weight * (d_p * mask - d_sum_of(row));
     for (var d = 0u; d < VECTORS; d++) { d_v[d] += outer(kept, d_out_of(row_o, own_d_o, d)); }
     for (var d = 0u; d < VECTORS; d++) { d_k[d] += outer(d_score, q_of(row_q, own_query, d)); }
   }
   let to_k = four_rows((p.dk_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
   let to_v = four_rows((p.dv_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
   for (var d = 0u; d < VECTORS; d++) {
-    if (j < p.Tk) {
-      d_k_store(to_k.x + d, d_k[d][0]);
-      d_kv[to_v.x + d] = vec4<Real>(d_v[d][0]);
-    }
-    if (j + 1u < p.Tk) {
-      d_k_store(to_k.y + d, d_k[d][1]);
-      d_kv[to_v.y + d] = vec4<Real>(d_v[d][1]);
-    }
-    if (j + 2u < p.Tk) {
-      d_k_store(to_k.z + d, d_k[d][2]);
-      d_kv[to_v.z + d] = vec4<Real>(d_v[d][2]);
-    }
-    if (j + 3u < p.Tk) {
-      d_k_store(to_k.w + d, d_k[d][3]);
-      d_kv[to_v.w + d] = vec4<Real>(d_v[d][3]);
-    }
+    if (j < p.Tk) { d_kv[to_k.x + d] = vec4<Real>(p.scale * d_k[d][0]); }
+    if (j + 1u < p.Tk) { d_kv[to_k.y + d] = vec4<Real>(p.scale * d_k[d][1]); }
+    if (j + 2u < p.Tk) { d_kv[to_k.z + d] = vec4<Real>(p.scale * d_k[d][2]); }
+    if (j + 3u < p.Tk) { d_kv[to_k.w + d] = vec4<Real>(p.scale * d_k[d][3]); }
+  }
+  for (var d = 0u; d < VECTORS; d++) {
+    if (j < p.Tk) { d_kv[to_v.x + d] = vec4<Real>(d_v[d][0]); }
+    if (j + 1u < p.Tk) { d_kv[to_v.y + d] = vec4<Real>(d_v[d][1]); }
+    if (j + 2u < p.Tk) { d_kv[to_v.z + d] = vec4<Real>(d_v[d][2]); }
+    if (j + 3u < p.Tk) { d_kv[to_v.w + d] = vec4<Real>(d_v[d][3]); }
   }
 }
-
-fn d_k_store(at: u32, v: vec4f) { d_kv[at] = vec4<Real>(p.scale * v); }

@@ -24,10 +24,10 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> o: array<vec4<Real>>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;     // (B, H, Tq)
 @group(0) @binding(6) var<storage, read> out: array<vec4<Real>>;         // o, once it is computed
-@group(0) @binding(7) var<storage, read> log_sum_exp: array<f32>;   // lse, likewise
+@group(0) @binding(7) var<storage, read> log_sum_exp: array<vec4f>; // lse, likewise
 @group(0) @binding(8) var<storage, read> d_out: array<vec4<Real>>;
 @group(0) @binding(9) var<storage, read_write> d_sums: array<f32>;  // D, (B, H, Tq)
-@group(0) @binding(10) var<storage, read> d_sums_in: array<f32>;    // D, once it is computed
+@group(0) @binding(10) var<storage, read> d_sums_in: array<vec4f>;   // D, once it is computed
 @group(0) @binding(11) var<storage, read_write> d_q: array<vec4<Real>>;
 @group(0) @binding(12) var<storage, read_write> d_kv: array<vec4<Real>>;
 
@@ -35,6 +35,9 @@ override CAUSAL: bool = true;
 override DROPOUT: bool = false;
 
 const LOWEST: f32 = -3.0e38;
+
+fn log_sum_exp_of(row: u32) -> f32 { return log_sum_exp[row / 4u][row % 4u]; }
+fn d_sum_of(row: u32) -> f32 { return d_sums_in[row / 4u][row % 4u]; }
 
 // 0, or 1 / (1 − drop), for the probability of one query and key: the same in all passes.
 fn factor(index: u32) -> f32 {

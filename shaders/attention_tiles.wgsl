@@ -106,7 +106,7 @@ fn backward_q(
     d_sum += dot(d_o[d], vec4f(out[at_o + d]));
     sums[d] = vec4f();
   }
-  let normalizer = log_sum_exp[bh * p.Tq + i];
+  let normalizer = log_sum_exp_of(bh * p.Tq + i);
   let limit = keys_of(i);
   let keys = keys_of(min(first + LANES, p.Tq) - 1u);
   for (var j0 = 0u; j0 < keys; j0 += KEYS) {
@@ -168,7 +168,7 @@ fn backward_kv(
       staged_a[e] = vec4f(q[at_q + i * (p.q_token / 4u) + e % VECTORS]);
       staged_b[e] = vec4f(d_out[at_o + i * (p.o_token / 4u) + e % VECTORS]);
       if (e % VECTORS == 0u) {
-        staged_rows[e / VECTORS] = vec2f(log_sum_exp[bh * p.Tq + i], d_sums_in[bh * p.Tq + i]);
+        staged_rows[e / VECTORS] = vec2f(log_sum_exp_of(bh * p.Tq + i), d_sum_of(bh * p.Tq + i));
       }
     }
     workgroupBarrier();

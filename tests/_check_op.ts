@@ -99,7 +99,7 @@ export function checkOp(name: string, op: OpCase): void {
       })
     );
     using _ = new Scope(gpu, { grad: true });
-    using _forced = force(gpu, op.forced ?? {});
+    using _forced = force(gpu, { loads: "texels", ...op.forced }); // small as they are; models are tested with buffers
     const y = op.run(...leaves);
     const expected = op.reference(...arrays);
     assertEquals([...y.shape], [...expected.shape], "shape");
@@ -129,15 +129,17 @@ export function checkOp(name: string, op: OpCase): void {
 /**
  * A test that kernels reach what lies past 65,535 workgroups of 64: an operation that treats the entries of the first
  * dimension alike gives each of many copies of a few entries the same results and gradients, bit for bit. `threads`
- * is how many invocations one copy takes.
+ * is how many invocations one copy takes; `forced` keeps few and many to one kernel, where it would be two.
  */
 export function checkPastLimit(
   name: string,
   shape: readonly number[],
   threads: number,
   run: (x: Tensor) => Tensor,
+  forced: ForcedVariants = {},
 ): void {
   gpuTest(`${name} past 65,535 workgroups`, async (gpu) => {
+    using _forced = force(gpu, forced);
     using _ = new Scope(gpu, { grad: true });
     const copies = Math.floor(65_535 * 64 / threads) + 3;
     const random = (stream: number) => (_: number, i: number) => randomUniform(1, stream, i) * 2 - 1;

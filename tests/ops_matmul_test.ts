@@ -47,11 +47,21 @@ checkOp("matmul of a matrix with itself", {
 });
 
 // Around the edges of every tile (4, 8, 16, 32, 64, 128), and K around its depth and its parts.
-const edges = [[1, 4, 16], [3, 130, 20], [31, 17, 33], [33, 129, 64], [64, 64, 72], [132, 68, 100], [129, 260, 300]];
-for (const product of productVariants) {
+const edges = [[1, 4, 16], [3, 130, 20], [31, 17, 33], [33, 129, 64], [64, 64, 72], [36, 132, 24], [132, 68, 100], [
+  129,
+  260,
+  300,
+]];
+const ways = productVariants.map((product) => ({ product, loads: "texels" } as const));
+for (
+  const { product, loads } of [
+    ...ways,
+    ...["quads", "vector", "workgroup 1×2"].map((product) => ({ product, loads: "buffers" } as const)),
+  ]
+) {
   for (const [transposeA, transposeB] of [[false, false], [false, true], [true, false], [true, true]]) {
-    gpuTest(`products by ${product}, ${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`, async (gpu) => {
-      using _forced = force(gpu, { product });
+    gpuTest(`products by ${product}, ${loads}, ${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`, async (gpu) => {
+      using _forced = force(gpu, { product, loads });
       for (const [M, N, K] of edges) {
         using _ = new Scope(gpu);
         const [a, b] = [[M, K], [K, N]].map(([rows, columns], stream) =>
@@ -66,6 +76,8 @@ for (const product of productVariants) {
       }
     });
   }
+}
+for (const product of productVariants) {
   checkOp(`gradients of batches by ${product}`, {
     inputs: [{ shape: [3, 5, 20] }, { shape: [3, 20, 4] }],
     run: (a, b) => matmul(a, b),
@@ -95,7 +107,7 @@ gpuTest("matmul agrees with wgpu-matrix's mat4 product", async (gpu) => {
 
 checkPastLimit("products", [4, 20], 20, (x) => {
   return matmul(x, tensor(x.gpu, randomNormals(80, { seed: 1, stream: 2 }), [20, 4]));
-});
+}, { product: "quads" });
 
 gpuTest("matmul reaches every element past 65,535 workgroups", async (gpu) => {
   using _ = new Scope(gpu);

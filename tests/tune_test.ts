@@ -103,7 +103,7 @@ Deno.test("attention is chosen too, forward and backward compared with float64",
     }
     const times = [...gpu.choices.answers.values()].map(({ ms }) => Object.keys(ms));
     assertEquals(times.every((names) => names.includes("materialized") === found && names.length >= 1), true);
-    assertEquals([...gpu.choices.answers.keys()][0], "attention causal 2×2×10×10×8");
+    assertEquals([...gpu.choices.answers.keys()][0], "self-attention causal 2×2×10×10×8");
   }
 });
 

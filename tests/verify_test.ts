@@ -40,7 +40,7 @@ for (const [i, fixture] of fixtures.entries()) {
 
 const forced = [
   ["registers", "blocks"],
-  ["registers, copied", "rows"],
+  ["quads", "rows"],
   ["vector", "blocks"],
   ["vector, shared", "rows"],
   ["workgroup 1×1", "tiles"],

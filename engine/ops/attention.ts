@@ -128,27 +128,42 @@ export function selfAttention(qkv: Tensor, nHead: number, options: AttentionOpti
         `divisible by the number of heads`,
     );
   }
-  const C = width / 3, D = C / nHead;
-  const packed = { batch: T * 3 * C, head: D, token: 3 * C };
-  const plan = planAttention(qkv, options, { B, H: nHead, Tq: T, Tk: T, D }, {
+  const D = width / 3 / nHead;
+  const { o, gradients } = attendPacked(planPacked(qkv, options, { B, H: nHead, Tq: T, Tk: T, D }), qkv);
+  return record(o, [qkv], gradients);
+}
+
+function planPacked(qkv: Tensor, options: AttentionOptions, sizes: Sizes): AttentionPlan {
+  const { H, D, Tq: T } = sizes, C = H * D, packed = { batch: T * 3 * C, head: D, token: 3 * C };
+  return planAttention(qkv, options, sizes, {
     q: packed,
     kv: packed,
     o: { batch: T * C, head: D, token: C },
     offsets: { q_offset: 0, k_offset: C, v_offset: 2 * C, dk_offset: C, dv_offset: 2 * C },
   });
-  const o = empty(qkv.gpu, [B, T, C], { dtype: qkv.dtype, label: "attention output" });
-  if (plan.variant === "materialized") return materializedSelfAttention(qkv, o, nHead, plan);
+}
+
+/** Attention of (B, T, 3C), and what gives its gradient. */
+function attendPacked(plan: AttentionPlan, qkv: Tensor): { o: Tensor; gradients: (dO: Tensor) => Tensor[] } {
+  const { gpu, dtype, shape: [B, T, width] } = qkv;
+  const o = empty(gpu, [B, T, width / 3], { dtype, label: "attention output" });
+  if (plan.variant === "materialized") return { o, gradients: materializedPacked(qkv, o, plan) };
   const lse = forward(plan, { q: qkv, k: qkv, v: qkv, o });
-  return record(o, [qkv], (dO) => {
-    const dqkv = empty(qkv.gpu, qkv.shape, { dtype: qkv.dtype, label: "gradient of qkv" });
+  const gradients = (dO: Tensor): Tensor[] => {
+    const dqkv = empty(gpu, qkv.shape, { dtype, label: "gradient of qkv" });
     backward(plan, { q: qkv, k: qkv, v: qkv, o, lse, dO, dq: dqkv, dkv: dqkv });
     return [dqkv];
-  });
+  };
+  return { o, gradients };
 }
 
 /** The same by matrix products: heads are moved apart before, and together after. */
-function materializedSelfAttention(qkv: Tensor, o: Tensor, H: number, { materialized }: AttentionPlan): Tensor {
-  const [B, T, C] = o.shape, D = C / H, shape = [B, H, T, D], { gpu, dtype } = qkv;
+function materializedPacked(
+  qkv: Tensor,
+  o: Tensor,
+  { materialized, headDim: D }: AttentionPlan,
+): (dO: Tensor) => Tensor[] {
+  const [B, T, C] = o.shape, shape = [B, C / D, T, D], { gpu, dtype } = qkv;
   const heads = (x: Tensor, part: number, width: number) =>
     stridedCopy("attention", x, shape, [T * width, D, width, 1], part * C);
   const make = (label: string) => empty(gpu, shape, { dtype, label });
@@ -156,7 +171,7 @@ function materializedSelfAttention(qkv: Tensor, o: Tensor, H: number, { material
   const apart = make("attention output by heads"), left = materializedForward({ q, k, v, o: apart }, materialized);
   const together = { shape, xStrides: stridesOf(shape), xOffset: 0 };
   copyPart(apart, o, { ...together, outStrides: [T * C, D, C, 1], outOffset: 0 });
-  return record(o, [qkv], (gradient) => {
+  return (gradient) => {
     const dqkv = empty(gpu, qkv.shape, { dtype, label: "gradient of qkv" });
     const dO = heads(gradient, 0, C), [dq, dk, dv] = ["q", "k", "v"].map((name) => make(`gradient of ${name}`));
     materializedBackward({ q, k, v, dO, dq, dk, dv }, left, materialized);
@@ -164,7 +179,7 @@ function materializedSelfAttention(qkv: Tensor, o: Tensor, H: number, { material
       copyPart(d, dqkv, { ...together, outStrides: [T * 3 * C, D, 3 * C, 1], outOffset: part * C })
     );
     return [dqkv];
-  });
+  };
 }
 
 /** Steps through a tensor from one batch, head and token to the next, in elements. */
@@ -208,7 +223,7 @@ function planAttention(
       `Cannot run causal attention of ${Tq} queries over ${Tk} keys: the first would see none`,
     );
   }
-  const variant = variantFor(gpu, dtype, sizes, causal);
+  const variant = variantFor(gpu, dtype, sizes, causal, offsets.k_offset > 0);
   const VECTORS = Math.ceil(D / 4), CAUSAL = causal ? 1 : 0, DROPOUT = options.dropout?.p ? 1 : 0;
   return {
     variant,
@@ -234,7 +249,7 @@ function planAttention(
 }
 
 /** The variant that is forced, was measured, or suits the adapter, where the head dimension allows it. */
-function variantFor(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean): AttentionVariant {
+function variantFor(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean, packed: boolean): AttentionVariant {
   const { B, H, Tq, Tk, D } = sizes, longest = Math.max(Tq, Tk);
   const possible = (variant: string): boolean => {
     if (variant === "rows" || variant === "materialized") return true;
@@ -255,8 +270,9 @@ function variantFor(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean): Atte
   const candidates: AttentionVariant[] = [fallback];
   if (!gpu.isCpu && fallback !== "rows") candidates.push("rows");
   if (fits && fallback !== "materialized") candidates.push("materialized");
-  const key = `attention ${dtype === "f16" ? "f16 " : ""}${causal ? "causal " : ""}${B}×${H}×${Tq}×${Tk}×${D}`;
-  return gpu.choices.choose(key, fallback, candidates, () => attentionTrial(gpu, dtype, sizes, causal));
+  const kind = `${packed ? "self-" : ""}attention ${dtype === "f16" ? "f16 " : ""}${causal ? "causal " : ""}`;
+  const key = `${kind}${B}×${H}×${Tq}×${Tk}×${D}`, trial = packed ? packedTrial : attentionTrial;
+  return gpu.choices.choose(key, fallback, candidates, () => trial(gpu, dtype, sizes, causal));
 }
 
 /** Forward and backward on random numbers, compared with float64 in the last head. */
@@ -279,16 +295,53 @@ function attentionTrial(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean): 
         },
       };
     },
+    error: (result) => errorOf(result, attentionInFloat64(q.last, k.last, v.last, dO.last, { Tq, Tk, D, causal })),
+  };
+}
+
+/** The same with queries, keys and values side by side. */
+function packedTrial(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean): Trial {
+  const { B, H, Tq: T, D } = sizes, C = H * D;
+  const [qkv, dO] = [3 * C, C].map((width, stream) => {
+    const values = randomNormals(B * T * width, { seed: 1, stream });
+    const stored = dtype === "f16" ? new Float16Array(values) : values;
+    return { stored, tensor: tensor(gpu, stored, [B, T, width], { dtype }) };
+  });
+  /** The last head of the last sequence in the part of C from `first` on. */
+  const last = (data: ArrayLike<number>, first = 0): Float32Array => {
+    const width = data.length / (B * T);
+    return Float32Array.from(
+      { length: T * D },
+      (_, i) => data[((B - 1) * T + Math.floor(i / D)) * width + first + C - D + i % D],
+    );
+  };
+  const parts = [0, C, 2 * C];
+  return {
+    tolerance: dtype === "f16" ? 4e-3 : 1e-4,
+    run: (variant) => {
+      const plan = { ...planPacked(qkv.tensor, { causal }, sizes), variant } as AttentionPlan;
+      const { o, gradients } = attendPacked(plan, qkv.tensor), results = [o, ...gradients(dO.tensor)];
+      return {
+        read: async () => {
+          const [of, dqkv] = (await readTensors(results)).map(({ data }) => data);
+          return Float32Array.from([last(of), ...parts.map((first) => last(dqkv, first))].flatMap((part) => [...part]));
+        },
+      };
+    },
     error: (result) => {
-      const expected = attentionInFloat64(q.last, k.last, v.last, dO.last, { Tq, Tk, D, causal });
-      let off = 0, size = 0;
-      expected.forEach((want, i) => {
-        off += (result[i] - want) ** 2;
-        size += want ** 2;
-      });
-      return Math.sqrt(off / size);
+      const [q, k, v] = parts.map((first) => last(qkv.stored, first));
+      return errorOf(result, attentionInFloat64(q, k, v, last(dO.stored), { Tq: T, Tk: T, D, causal }));
     },
   };
+}
+
+function errorOf(result: Float32Array, expected: ArrayLike<number>): number {
+  let off = 0, size = 0;
+  for (let i = 0; i < expected.length; i++) {
+    off += (result[i] - expected[i]) ** 2;
+    size += expected[i] ** 2;
+  }
+  return Math.sqrt(off / size);
 }
 
 /** Writes `o` and returns the log-sum-exp of each query's scores. */

@@ -1,8 +1,7 @@
 import registersSource from "../../shaders/matmul_registers.wgsl" with { type: "text" };
 import rowsLoadedSource from "../../shaders/rows_loaded.wgsl" with { type: "text" };
 import rowsShuffledSource from "../../shaders/rows_shuffled.wgsl" with { type: "text" };
-import transposeSource from "../../shaders/transpose.wgsl" with { type: "text" };
-import texelsSource from "../../shaders/matmul_texels.wgsl" with { type: "text" };
+import quadsSource from "../../shaders/matmul_quads.wgsl" with { type: "text" };
 import textureSource from "../../shaders/matmul_texture.wgsl" with { type: "text" };
 import vectorSource from "../../shaders/matmul_vector.wgsl" with { type: "text" };
 import workgroupSource from "../../shaders/matmul_workgroup.wgsl" with { type: "text" };
@@ -15,7 +14,6 @@ import { run } from "../run.ts";
 import { epilogue as epilogueShader } from "../shader_parts.ts";
 import { Scope } from "../scope.ts";
 import { empty, type Tensor, tensor } from "../tensor.ts";
-import { texels } from "../texture.ts";
 import { WeftError } from "../weft_error.ts";
 
 import { accumulate } from "./binary.ts";
@@ -28,9 +26,8 @@ const registers = defineShader("matmul_registers.wgsl", registersSource, [epilog
 const shuffling = defineShader("matmul_registers.wgsl", registersSource, [epilogueShader, rowsShuffled]);
 const vector = defineShader("matmul_vector.wgsl", vectorSource, [epilogueShader]);
 const texture = defineShader("matmul_texture.wgsl", textureSource, [epilogueShader]);
-const texelTiles = defineShader("matmul_texels.wgsl", texelsSource, [epilogueShader]);
+const quads = defineShader("matmul_quads.wgsl", quadsSource, [epilogueShader]);
 const workgroup = defineShader("matmul_workgroup.wgsl", workgroupSource, [epilogueShader]);
-const transpose = defineShader("transpose.wgsl", transposeSource);
 
 /** A matrix inside a tensor, in elements: where the next row (of `a`) or column (of `b`), and the next k, lie. */
 export interface Operand {
@@ -83,14 +80,13 @@ export interface Product {
 
 /**
  * The ways to compute a product: register tiles, with operands copied first where vec4s cannot run along their rows or not, or
- * with rows of A that lanes pass on, in subgroups of eight; the latter with both operands copied into textures; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup memory of 64 or 128 each
+ * with rows of A that lanes pass on, in subgroups of eight; narrower tiles and four k at a time, likewise; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup memory of 64 or 128 each
  * way, with the sum over k in one part or several, which are added in a second pass.
  */
 export const productVariants = [
   "registers",
-  "registers, copied",
   "registers, shuffled",
-  "texels",
+  "quads",
   "vector",
   "vector, shared",
   "workgroup 1×1",
@@ -119,14 +115,10 @@ export function product(c: Tensor, spec: Product, epilogue: Epilogue = {}): void
 }
 
 function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: ProductVariant, K_last = spec.K): void {
-  const { M, N, K, batch } = spec, { gpu } = c;
-  const copied = variant === "registers, copied";
-  const a = copied ? kMajor(spec.a, M, K) : spec.a, b = copied ? kMajor(spec.b, N, K) : spec.b;
+  const { M, N, K, batch, a, b } = spec, { gpu } = c;
   const { flags, mask, tensors: ends } = ending(c, a.tensor, epilogue);
-  const inTexels = variant === "texels" ? { a: texels(a.tensor), b: texels(b.tensor) } : undefined;
-  if (inTexels && !(inTexels.a && inTexels.b)) return dispatch(c, spec, epilogue, "registers, shuffled");
   const tensors = {
-    ...inTexels as Record<string, Tensor> ?? { a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor },
+    ...variant === "quads" ? { a: a.tensor, b: b.tensor } : { a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor },
     ...ends,
   };
   const params = {
@@ -152,8 +144,8 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   };
   const aVec4 = isVec4(a, a.step, a.k, M), bVec4 = isVec4(b, b.step, b.k, N);
   const aAlongK = isVec4(a, a.k, a.step, K), bAlongK = isVec4(b, b.k, b.step, K);
-  if (variant === "texels") {
-    start([32, 32], texelTiles, "main", { A_ALONG_K: aAlongK ? 1 : 0, B_ALONG_K: bAlongK ? 1 : 0 }, {}, K / 4);
+  if (variant === "quads") {
+    start([32, 32], quads, "main", { A_ALONG_K: aAlongK ? 1 : 0, B_ALONG_K: bAlongK ? 1 : 0 }, {}, K / 4);
   } else if (variant.startsWith("registers")) {
     const shader = variant === "registers, shuffled" ? shuffling : registers;
     start([32, 128], shader, "main", { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, {}, K);
@@ -274,27 +266,14 @@ function splitToFit(c: Tensor, spec: Product): boolean {
   return true;
 }
 
-/** The operand with its rows side by side, so that vec4s run along them: copied, where it is a matrix that lies otherwise. */
-function kMajor(x: Operand, rows: number, K: number): Operand {
-  if (!canCopy(x, rows, K)) return x;
-  const out = empty(x.tensor.gpu, [K, rows], { dtype: x.tensor.dtype, label: "transposed operand" });
-  run(transpose, "main", { x: x.tensor, out }, { threads: rows * K / 16, params: { rows: rows / 4, columns: K / 4 } });
-  return { tensor: out, step: 1, k: rows, batch: 0 };
-}
-
-function canCopy({ tensor, k, step, batch }: Operand, rows: number, K: number): boolean {
-  return k === 1 && step === K && batch === 0 && rows % 4 === 0 && K % 4 === 0 && tensor.size === rows * K;
-}
-
 /** Whether vec4s can run along the dimension of this step and size. */
 function isVec4({ batch, offset = 0 }: Operand, along: number, across: number, size: number): boolean {
   return along === 1 && across % 4 === 0 && batch % 4 === 0 && offset % 4 === 0 && size % 4 === 0;
 }
 
-/** Whether a product's operands can be read as texels, by lanes that pass on what they read. */
-function suitsTexels({ hasSubgroupsOf8 }: Gpu, { M, N, K, a, b }: Product): boolean {
-  const suits = (x: Operand, rows: number) =>
-    x.tensor.dtype === "f32" && (isVec4(x, x.step, x.k, rows) || isVec4(x, x.k, x.step, K));
+/** Whether vec4s of a product's operands can be read along one dimension or the other, by lanes that pass on what they read. */
+function suitsQuads({ hasSubgroupsOf8 }: Gpu, { M, N, K, a, b }: Product): boolean {
+  const suits = (x: Operand, rows: number) => isVec4(x, x.step, x.k, rows) || isVec4(x, x.k, x.step, K);
   return hasSubgroupsOf8 && K % 4 === 0 && suits(a, M) && suits(b, N);
 }
 
@@ -302,7 +281,7 @@ function suitsTexels({ hasSubgroupsOf8 }: Gpu, { M, N, K, a, b }: Product): bool
 function variantOf(gpu: Gpu, spec: Product): ProductVariant {
   const { M, N, K, batch, a, b } = spec;
   const { product: forced } = gpu.forced;
-  if (forced === "texels" && !suitsTexels(gpu, spec)) return gpu.hasSubgroupsOf8 ? "registers, shuffled" : "registers";
+  if (forced === "quads" && !suitsQuads(gpu, spec)) return gpu.hasSubgroupsOf8 ? "registers, shuffled" : "registers";
   if (forced) return forced === "registers, shuffled" && !gpu.hasSubgroupsOf8 ? "registers" : forced as ProductVariant;
   let fallback: ProductVariant, candidates: ProductVariant[];
   if (gpu.isCpu) {
@@ -312,14 +291,9 @@ function variantOf(gpu: Gpu, spec: Product): ProductVariant {
     candidates = [tiles];
     if (isSmall) candidates.unshift("workgroup 1×1");
     if (M < 32) candidates.unshift("vector");
-    if (suitsTexels(gpu, spec)) {
-      candidates.unshift("texels");
-      if (fallback === tiles) fallback = "texels";
-    }
-    const rows = Math.min(a.k === 1 ? N : Infinity, b.k === 1 ? M : Infinity); // what a copy serves
-    if (tiles === "registers" && rows < Infinity && rows >= 64 && (canCopy(a, M, K) || canCopy(b, N, K))) {
-      candidates.push("registers, copied");
-      if (M >= 256 && rows >= 256 && batch === 1) fallback = "registers, copied";
+    if (suitsQuads(gpu, spec)) {
+      candidates.unshift("quads");
+      if (fallback === tiles) fallback = "quads";
     }
   } else {
     fallback = M < 8 ? "vector, shared" : `workgroup ${M > 64 ? 2 : 1}×${N > 64 ? 2 : 1}`;

@@ -1,15 +1,14 @@
-// C = A · B, batched: C[m, n] = Σ_k A[m, k] · B[k, n], by register tiles of 32 × 4, with both operands in textures.
+// C = A · B, batched: C[m, n] = Σ_k A[m, k] · B[k, n], by register tiles of 32 × 4 and four k at a time.
 //
-// For llvmpipe, which reads a buffer element by element and lane by lane, and a texel of four at once. A workgroup is one
-// subgroup of 8, whose lanes lie side by side along N. An invocation keeps its tile as 8 blocks of 4 × 4, each a mat4x4f whose
-// columns are rows of C. For four k at a time the lanes each load an eighth of the rows of A and pass them on.
+// For llvmpipe, on which it reads textures (engine/run.ts). A workgroup is one subgroup of 8, whose lanes lie side by side along
+// N. An invocation keeps its tile as 8 blocks of 4 × 4, each a mat4x4f whose columns are rows of C. The lanes each load an eighth
+// of the rows of A and pass them on.
 //
-// A texture holds a tensor's memory, four elements to a texel and 1024 texels to a row. Operands may lie in any layout in which
-// one of the two steps is 1 and all else a multiple of 4: element (m, k) of A is at a_offset + batch·a_batch + m·a_m + k·a_k, and
-// B likewise. K is a multiple of 4. Beyond the edge a tile loads other elements and does not store what it computes from them.
-// epilogue.wgsl stores.
+// Operands may lie in any layout in which one of the two steps is 1 and all else a multiple of 4: element (m, k) of A is at
+// a_offset + batch·a_batch + m·a_m + k·a_k, and B likewise. K is a multiple of 4. Beyond the edge a tile loads other elements and
+// does not store what it computes from them. epilogue.wgsl stores.
 
-alias Real = f32;  // what epilogue.wgsl reads besides
+alias Real = f32;  // or f16: what is stored; sums are f32
 
 struct Params {
   M: u32, N: u32, K: u32,
@@ -21,14 +20,14 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var a: texture_storage_2d<rgba32float, read>;
-@group(0) @binding(2) var b: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<Real>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<Real>>;
 
 override A_ALONG_K: bool = false;  // whether a_k is 1, and not a_m
 override B_ALONG_K: bool = false;  // likewise
 
-fn texel_a(at: u32) -> vec4f { return textureLoad(a, vec2u(at / 4u % 1024u, at / 4096u)); }
-fn texel_b(at: u32) -> vec4f { return textureLoad(b, vec2u(at / 4u % 1024u, at / 4096u)); }
+fn a_at(i: u32) -> vec4f { return vec4f(a[i / 4u]); }
+fn b_at(i: u32) -> vec4f { return vec4f(b[i / 4u]); }
 
 // Rows 4i … 4i + 3 of A, each a column of four k, from what the lanes have: four k of rows lane, lane + 8, …, or for each of four
 // k rows 4·lane … 4·lane + 3.
@@ -62,7 +61,7 @@ fn main(
   let batch = tile / (p.tiles_m * p.tiles_n);
   let m = (tile / p.tiles_n) % p.tiles_m * 32u;
   let n = (tile % p.tiles_n * 8u + lane.x) * 4u;
-  // From texel to texel, and from four k to the next. What is read of p in the loop, llvmpipe reads for each lane anew.
+  // From vec4 to vec4, and from four k to the next. What is read of p in the loop, llvmpipe reads for each lane anew.
   var at_a = p.a_offset + batch * p.a_batch + select(m + 4u * lane.x, (m + lane.x) * p.a_m, A_ALONG_K);
   let next_a = select(p.a_k, 8u * p.a_m, A_ALONG_K);
   let step_a = 4u * p.a_k;
@@ -70,16 +69,16 @@ fn main(
   let next_b = select(p.b_k, p.b_n, B_ALONG_K);
   let step_b = 4u * p.b_k;
   // As K, but for llvmpipe no value that it could build a kernel of its own for: it would at every change, for 20 ms.
-  let K = min(p.K, textureDimensions(b).y * 4096u);
+  let K = min(p.K, 4u * arrayLength(&b));
 
   var c0 = mat4x4f(); var c1 = mat4x4f(); var c2 = mat4x4f(); var c3 = mat4x4f();
   var c4 = mat4x4f(); var c5 = mat4x4f(); var c6 = mat4x4f(); var c7 = mat4x4f();
   for (var k = 0u; k < K; k += 4u) {
     let own = mat4x4f(
-      texel_a(at_a), texel_a(at_a + next_a), texel_a(at_a + 2u * next_a), texel_a(at_a + 3u * next_a),
+      a_at(at_a), a_at(at_a + next_a), a_at(at_a + 2u * next_a), a_at(at_a + 3u * next_a),
     );
     var columns = mat4x4f(  // rows k … k + 3 of B
-      texel_b(at_b), texel_b(at_b + next_b), texel_b(at_b + 2u * next_b), texel_b(at_b + 3u * next_b),
+      b_at(at_b), b_at(at_b + next_b), b_at(at_b + 2u * next_b), b_at(at_b + 3u * next_b),
     );
     if (B_ALONG_K) { columns = transpose(columns); }
     c0 += columns * rows(own, 0u);
