@@ -136,7 +136,10 @@ export class KernelCache {
     let names = this.#readsVectors.get(shader.key);
     if (names === undefined) {
       const text = this.#files(shader).map((file) => file.source).join("").replace(/\/\/.*$/gm, "");
-      names = new Set([...text.matchAll(vectors)].map(([, , name]) => name));
+      // Where another variable has the name, what is indexed may be that one.
+      const isAlone = (name: string) =>
+        [...text.matchAll(new RegExp(`(?<![\\w.])${name}\\s*(?::|=(?!=))`, "g"))].length === 1;
+      names = new Set([...text.matchAll(vectors)].map(([, , name]) => name).filter(isAlone));
       this.#readsVectors.set(shader.key, names);
     }
     return names;

@@ -11,10 +11,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
 
 fn four(v: vec4f, factor: vec4f, summand: vec4f) -> vec4f {
-  let once = v * factor + summand;
-  let twice = once * factor + summand;
-  let thrice = twice * factor + summand;
-  return thrice * factor + summand;
+  return fma(fma(fma(fma(v, factor, summand), factor, summand), factor, summand), factor, summand);
 }
 
 // Three chains of vec4s: with factor and summand, what the 16 registers of a CPU can hold of vectors of 8.
@@ -25,7 +22,8 @@ fn multiply_add(@builtin(global_invocation_id) id: vec3u) {
   var c = a + 2.0;
   let factor = vec4f(0.999);
   let summand = vec4f(f32(p.size));
-  for (var round = 0u; round < p.rounds; round++) {
+  let rounds = p.rounds;  // llvmpipe would read it again in each
+  for (var round = 0u; round < rounds; round++) {
     a = four(a, factor, summand);
     b = four(b, factor, summand);
     c = four(c, factor, summand);
