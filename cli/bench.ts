@@ -263,9 +263,10 @@ async function printKernels(gpu: Gpu, peaks: Peaks, dtype: "f32" | "f16", json: 
   const times = await gpu.profile(() => trainer.steps(1));
   const rows = times.map(({ kernel, dispatches: count, milliseconds }) => {
     const own = dispatches.filter((each) => each.kernel === kernel);
-    const flops = own.reduce((sum, each) => sum + each.flops, 0),
-      bytes = own.reduce((sum, each) => sum + each.bytes, 0);
-    return { kernel, dispatches: count, milliseconds, flops, bytes, bound: 1000 * boundOf(own, peaks) };
+    const share = count / own.length; // a rehearsal makes all copies, also those that a step finds made
+    const flops = share * own.reduce((sum, each) => sum + each.flops, 0),
+      bytes = share * own.reduce((sum, each) => sum + each.bytes, 0);
+    return { kernel, dispatches: count, milliseconds, flops, bytes, bound: share * 1000 * boundOf(own, peaks) };
   });
   close();
   if (json) return console.log(JSON.stringify({ adapter: gpu.info.description, peaks, kernels: rows }, null, 2));

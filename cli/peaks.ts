@@ -48,7 +48,7 @@ async function measureBandwidth(gpu: Gpu): Promise<number> {
   });
   const byDriver = await secondsEach(
     gpu,
-    () => gpu.recorder.copy(x.storage.buffer, 0, out.storage.buffer, 0, 16 * size),
+    () => gpu.recorder.copy(x.storage, 0, out.storage, 0, 16 * size),
   );
   return 2 * 16 * size / Math.min(byKernel, byDriver);
 }

@@ -12,8 +12,24 @@ export interface Storage {
   readonly bytes: number;
   /** Counts how often it was given back, so that a tensor which outlived its memory is recognised. */
   generation: number;
+  /** Counts how often it was written, so that a copy of it in a texture is known to be one still. */
+  writes: number;
+  /** Of a texture: what it is a copy of. */
+  copyOf?: CopiedPart;
   /** Number of the submission that last used it: what is not submitted yet must not be overwritten. */
   usedIn: number;
+}
+
+/** Bytes of a storage that are copied into a texture, and how often that had been written. */
+export interface CopiedPart {
+  /** Number of the storage. */
+  readonly id: number;
+  /** Where the bytes begin. */
+  readonly offset: number;
+  /** How many they are. */
+  readonly bytes: number;
+  /** Its `writes`. */
+  readonly writes: number;
 }
 
 /** What the pool holds at a moment. */
@@ -80,19 +96,30 @@ export class BufferPool {
     );
   }
 
+  /** Lends the texture that is a copy of bytes of a storage as it is now, where there is one and it is free. */
+  takeCopy({ id, writes }: Storage, offset: number, bytes: number): Storage | undefined {
+    const free = this.#free.get(-textureBytes(bytes));
+    const at =
+      free?.findIndex(({ copyOf }) =>
+        copyOf?.id === id && copyOf.writes === writes && copyOf.offset === offset && copyOf.bytes === bytes
+      ) ?? -1;
+    return at < 0 ? undefined : this.#lent(free!.splice(at, 1)[0]);
+  }
+
   /**
-   * Lends a texture of at least `bytes` bytes, four f32 to a texel and `texelsPerRow` texels to a row; `of` is what it will be a
-   * copy of. Undefined where it would have more rows than a texture may.
+   * Lends a texture of at least `bytes` bytes, four f32 to a texel and `texelsPerRow` texels to a row: the one that was given back
+   * the longest ago. `of` is what it will be a copy of. Undefined where it would have more rows than a texture may.
    */
   takeTexture(bytes: number, of: Storage): Storage | undefined {
-    const rows = Math.ceil(sizeClass(bytes) / (16 * texelsPerRow)), size = rows * 16 * texelsPerRow;
+    const size = textureBytes(bytes), rows = size / (16 * texelsPerRow);
     if (rows > this.#device.limits.maxTextureDimension2D) return undefined;
     let storage = this.#free.get(-size)?.shift();
     if (storage === undefined) {
       storage = this.#created("a texture", size, () => ({
         buffer: of.buffer,
+        // Wider than what is used, so that rows of a matrix a power of two apart do not share lines of a cache.
         texture: this.#device.createTexture({
-          size: [texelsPerRow, rows],
+          size: [texelsPerRow + 4, rows],
           format: "rgba32float",
           usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
         }),
@@ -111,14 +138,14 @@ export class BufferPool {
       this.#free.set(key, [storage]);
       return;
     }
-    let at = free.length; // keep the list in order of creation
-    while (at > 0 && free[at - 1].id > storage.id) at--;
+    let at = free.length; // keep the list in order of creation; that of textures, of use
+    while (!storage.texture && at > 0 && free[at - 1].id > storage.id) at--;
     free.splice(at, 0, storage);
   }
 
   /** A texture as storage that the pool does not lend; `of` is what it is a copy of. */
   outside(of: Storage, texture: GPUTexture): Storage {
-    return { ...of, id: this.#storages++, texture, generation: 0, usedIn: -1 };
+    return { ...of, id: this.#storages++, texture, generation: 0, writes: 0, usedIn: -1 };
   }
 
   #lent(storage: Storage): Storage {
@@ -143,12 +170,16 @@ export class BufferPool {
     );
     this.#stats.buffersCreated++;
     this.#stats.bytesReserved += bytes;
-    return { id: this.#storages++, ...memory, bytes, generation: 0, usedIn: -1 };
+    return { id: this.#storages++, ...memory, bytes, generation: 0, writes: 0, usedIn: -1 };
   }
 }
 
 /** Texels in a row of a texture that the pool lends. */
 export const texelsPerRow = 1024;
+
+function textureBytes(bytes: number): number {
+  return Math.ceil(sizeClass(bytes) / (16 * texelsPerRow)) * 16 * texelsPerRow;
+}
 
 /** Eight classes an octave, multiples of 256 bytes: at most an eighth is wasted, and near sizes share buffers. */
 function sizeClass(bytes: number): number {

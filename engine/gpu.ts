@@ -198,6 +198,7 @@ export class Gpu implements Disposable {
   write(storage: Storage, data: ArrayBufferView<ArrayBuffer>, offset = 0): void {
     // writeBuffer overtakes commands that are not submitted yet
     if (storage.usedIn === this.recorder.submission) this.recorder.submit();
+    storage.writes++;
     this.device.queue.writeBuffer(storage.buffer, offset, data.buffer, data.byteOffset, data.byteLength);
   }
 
@@ -237,7 +238,7 @@ export class Gpu implements Disposable {
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
     parts.forEach(({ storage, bytes, offset = 0 }, i) => {
-      if (bytes > 0) this.recorder.copy(storage.buffer, offset, staging, offsets[i], Math.ceil(bytes / 4) * 4);
+      if (bytes > 0) this.recorder.copy(storage, offset, staging, offsets[i], Math.ceil(bytes / 4) * 4);
     });
     return async () => {
       try {

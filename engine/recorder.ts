@@ -86,15 +86,20 @@ export class Recorder {
       pass.setBindGroup(0, this.#bindGroup(kernel, storages, ranges), [offset]);
     }
     pass.dispatchWorkgroups(grid[0], grid[1] ?? 1, grid[2] ?? 1);
-    for (const storage of storages) storage.usedIn = this.submission;
+    for (let i = 0; i < storages.length; i++) {
+      storages[i].usedIn = this.submission;
+      if (kernel.writable[i]) storages[i].writes++;
+    }
   }
 
   /** Appends a copy between buffers. It ends the open pass, which costs 3–21 µs. */
-  copy(from: GPUBuffer, fromOffset: number, to: GPUBuffer, toOffset: number, bytes: number): void {
+  copy(from: Storage, fromOffset: number, to: Storage | GPUBuffer, toOffset: number, bytes: number): void {
     if (this.rehearsal) return;
     this.#endPass();
     this.#encoder ??= this.#device.createCommandEncoder();
-    this.#encoder.copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
+    const buffer = "buffer" in to ? to.buffer : to;
+    this.#encoder.copyBufferToBuffer(from.buffer, fromOffset, buffer, toOffset, bytes);
+    if ("buffer" in to) to.writes++;
   }
 
   /** Appends a copy of bytes of a buffer, from a multiple of 16 on, into a texture that the pool lent. It ends the open pass, too. */
@@ -120,6 +125,7 @@ export class Recorder {
     if (texels % texelsPerRow > 0) copy(rows, texels % texelsPerRow, 1);
     stamp({ beginningOfPassWriteIndex: index * 2 + 1 });
     from.usedIn = to.usedIn = this.submission;
+    to.copyOf = { id: from.id, offset, bytes, writes: from.writes };
   }
 
   /** Submits what was recorded. */

@@ -97,13 +97,23 @@ function asTexels(gpu: Gpu, shader: Shader, tensors: Readonly<Record<string, Ten
   );
   const bytes = candidates.reduce((sum, [, { size }]) => sum + 4 * size, 0);
   if (loads !== "texels" && bytes < fewBytes) return texels;
-  const copies = new Map<string, Storage>();
-  for (const [name, { storage, offset, size }] of candidates) {
-    const key = `${storage.id} ${offset} ${size}`, copy = copies.get(key) ?? gpu.pool.takeTexture(4 * size, storage);
-    if (!copy) continue; // too large for a texture
-    if (!copies.has(key)) gpu.recorder.copyToTexture(storage, 4 * offset, copy, 4 * size);
-    copies.set(key, copy);
-    texels.set(name, copy);
+  // Those first whose copies are there still, so that none of them is taken for another.
+  const copies = new Map<string, Storage>(),
+    keyOf = ({ storage, offset, size }: Tensor) => `${storage.id} ${offset} ${size}`;
+  const find = (x: Tensor, take: () => Storage | undefined) => {
+    const copy = copies.get(keyOf(x)) ?? take();
+    if (copy) copies.set(keyOf(x), copy);
+  };
+  const real = gpu.recorder.rehearsal ? [] : candidates; // a rehearsal copies everything
+  for (const [, x] of real) find(x, () => gpu.pool.takeCopy(x.storage, 4 * x.offset, 4 * x.size));
+  for (const [name, x] of candidates) {
+    find(x, () => {
+      const copy = gpu.pool.takeTexture(4 * x.size, x.storage);
+      if (copy) gpu.recorder.copyToTexture(x.storage, 4 * x.offset, copy, 4 * x.size);
+      return copy; // unless it is too large for a texture
+    });
+    const copy = copies.get(keyOf(x));
+    if (copy) texels.set(name, copy);
   }
   return texels;
 }

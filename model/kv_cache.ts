@@ -106,13 +106,13 @@ export class KvCache {
     if (moved.length === 0) return;
     using _ = new Scope(this.#gpu);
     for (const part of this.#layers.flatMap(({ keys, values }) => [keys, values])) {
-      const bytes = part.size / rows * bytesPerElement(part.dtype), { buffer } = part.storage;
+      const bytes = part.size / rows * bytesPerElement(part.dtype), { storage } = part;
       const copied = empty(this.#gpu, [moved.length, ...part.shape.slice(1)], {
         dtype: part.dtype,
         label: "moved rows",
       });
-      moved.forEach((row, i) => recorder.copy(buffer, parents[row] * bytes, copied.storage.buffer, i * bytes, bytes));
-      moved.forEach((row, i) => recorder.copy(copied.storage.buffer, i * bytes, buffer, row * bytes, bytes));
+      moved.forEach((row, i) => recorder.copy(storage, parents[row] * bytes, copied.storage, i * bytes, bytes));
+      moved.forEach((row, i) => recorder.copy(copied.storage, i * bytes, storage, row * bytes, bytes));
     }
     this.setLengths(parents.map((parent) => this.#lengths[parent]));
   }

@@ -78,7 +78,7 @@ export class GpuSnapshot {
       const buffer = this.#gpu.device.createBuffer({ label: "snapshot", size, usage });
       let to = 0;
       for (const { tensor: { storage }, from, bytes } of piece) {
-        this.#gpu.recorder.copy(storage.buffer, from, buffer, to, bytes);
+        this.#gpu.recorder.copy(storage, from, buffer, to, bytes);
         to += bytes;
       }
       this.#staged.push({ buffer, bytes: size });
