@@ -206,10 +206,8 @@ fn backward_kv(
   var d_v: array<mat4x4f, VECTORS>;
   for (var d = 0u; d < VECTORS; d++) {
     key[d] = p.scale * mat4x4f(vec4f(k[at_k.x + d]), vec4f(k[at_k.y + d]), vec4f(k[at_k.z + d]), vec4f(k[at_k.w + d]));
-    d_k[d] = mat4x4f();
-  }
-  for (var d = 0u; d < VECTORS; d++) {
     value[d] = mat4x4f(vec4f(v[at_v.x + d]), vec4f(v[at_v.y + d]), vec4f(v[at_v.z + d]), vec4f(v[at_v.w + d]));
+    d_k[d] = mat4x4f();
     d_v[d] = mat4x4f();
   }
   // From the first query that sees the first key of this workgroup.
@@ -236,15 +234,23 @@ fn backward_kv(
   let to_k = four_rows((p.dk_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
   let to_v = four_rows((p.dv_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
   for (var d = 0u; d < VECTORS; d++) {
-    if (j < p.Tk) { d_kv[to_k.x + d] = vec4<Real>(p.scale * d_k[d][0]); }
-    if (j + 1u < p.Tk) { d_kv[to_k.y + d] = vec4<Real>(p.scale * d_k[d][1]); }
-    if (j + 2u < p.Tk) { d_kv[to_k.z + d] = vec4<Real>(p.scale * d_k[d][2]); }
-    if (j + 3u < p.Tk) { d_kv[to_k.w + d] = vec4<Real>(p.scale * d_k[d][3]); }
-  }
-  for (var d = 0u; d < VECTORS; d++) {
-    if (j < p.Tk) { d_kv[to_v.x + d] = vec4<Real>(d_v[d][0]); }
-    if (j + 1u < p.Tk) { d_kv[to_v.y + d] = vec4<Real>(d_v[d][1]); }
-    if (j + 2u < p.Tk) { d_kv[to_v.z + d] = vec4<Real>(d_v[d][2]); }
-    if (j + 3u < p.Tk) { d_kv[to_v.w + d] = vec4<Real>(d_v[d][3]); }
+    if (j < p.Tk) {
+      d_k_store(to_k.x + d, d_k[d][0]);
+      d_kv[to_v.x + d] = vec4<Real>(d_v[d][0]);
+    }
+    if (j + 1u < p.Tk) {
+      d_k_store(to_k.y + d, d_k[d][1]);
+      d_kv[to_v.y + d] = vec4<Real>(d_v[d][1]);
+    }
+    if (j + 2u < p.Tk) {
+      d_k_store(to_k.z + d, d_k[d][2]);
+      d_kv[to_v.z + d] = vec4<Real>(d_v[d][2]);
+    }
+    if (j + 3u < p.Tk) {
+      d_k_store(to_k.w + d, d_k[d][3]);
+      d_kv[to_v.w + d] = vec4<Real>(d_v[d][3]);
+    }
   }
 }
+
+fn d_k_store(at: u32, v: vec4f) { d_kv[at] = vec4<Real>(p.scale * v); }

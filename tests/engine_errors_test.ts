@@ -138,9 +138,13 @@ gpuTest("a profile counts the dispatches of each kernel and their time", async (
   const times = await gpu.profile(() => {
     for (let i = 0; i < 3; i++) gelu(x);
   });
-  const counts = Object.fromEntries(times.map(({ kernel, dispatches }) => [kernel, dispatches]));
-  assertEquals(counts, { "gelu.wgsl/forward": 3, ...gpu.readsTexels ? { "copy to texture": 3 } : {} });
-  assertEquals(times.every(({ milliseconds }) => milliseconds > 0.01 && milliseconds < 1000), true);
+  assertEquals(times.map(({ kernel, dispatches }) => [kernel, dispatches]), [["gelu.wgsl/forward", 3]]);
+  assertEquals(times[0].milliseconds > 0.01 && times[0].milliseconds < 1000, true);
+  const copies = (await gpu.profile(() => {
+    const y = gelu(x);
+    for (let i = 0; i < 3; i++) gelu(y); // which is copied once, where kernels read textures
+  })).filter(({ kernel }) => kernel === "copy to texture").map(({ dispatches }) => dispatches);
+  assertEquals(copies, gpu.readsTexels ? [1] : []);
   assertEquals((await gelu(x).read()).length, 100_000); // and work goes on afterwards
 });
 

@@ -86,14 +86,14 @@ Deno.test("no file imports itself, however far around", () => {
   assertEquals(cycles, []);
 });
 
-Deno.test("the engine with its shaders stays below 7,600 lines", async () => {
+Deno.test("the engine with its shaders stays below 8,000 lines", async () => {
   let lines = 0;
   const files = await filesOf("engine"),
     shaders = edges.filter(({ from, to }) => from.startsWith("engine/") && to.endsWith(".wgsl"));
   files.push(...new Set(shaders.map(({ to }) => to)));
   assertEquals(files.filter((file) => file.endsWith(".wgsl")).length > 10, true);
   for (const file of files) lines += (await Deno.readTextFile(`${root}/${file}`)).split("\n").length - 1;
-  assertEquals(lines < 7600, true, `${lines} lines`);
+  assertEquals(lines < 8000, true, `${lines} lines`);
 });
 
 Deno.test("the tests know the program's packages in the same versions, and the program none that only tests need", async () => {

@@ -52,13 +52,10 @@ const edges = [[1, 4, 16], [3, 130, 20], [31, 17, 33], [33, 129, 64], [64, 64, 7
   260,
   300,
 ]];
-const ways = productVariants.map((product) => ({ product, loads: "texels" } as const));
-for (
-  const { product, loads } of [
-    ...ways,
-    ...["quads", "vector", "workgroup 1×2"].map((product) => ({ product, loads: "buffers" } as const)),
-  ]
-) {
+const ways = productVariants.map((
+  product,
+) => ({ product, loads: /^work/.test(product) ? "buffers" : "texels" } as const));
+for (const { product, loads } of [...ways, { product: "quads", loads: "buffers" } as const]) {
   for (const [transposeA, transposeB] of [[false, false], [false, true], [true, false], [true, true]]) {
     gpuTest(`products by ${product}, ${loads}, ${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`, async (gpu) => {
       using _forced = force(gpu, { product, loads });

@@ -33,7 +33,7 @@ const shaders = {
 
 /**
  * The ways to compute attention: four queries per invocation, for CPUs (D a multiple of 4 up to 64), and with rows that lanes
- * pass on, in subgroups of eight (up to 32); one query, with keys
+ * pass on, in subgroups of eight (up to 48); one query, with keys
  * and values in workgroup memory, for GPUs (D a multiple of 4 up to 128); one query and nothing else (any D); matrix
  * products, with the scores in memory.
  */
@@ -255,7 +255,7 @@ function variantFor(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean, packe
     if (variant === "rows" || variant === "materialized") return true;
     if (D % 4 !== 0) return false;
     if (variant === "tiles") return D <= 128;
-    if (variant === "blocks, shuffled" && (!gpu.hasSubgroupsOf8 || D > 32)) return false;
+    if (variant === "blocks, shuffled" && (!gpu.hasSubgroupsOf8 || D > 48)) return false;
     // Beyond 64 llvmpipe compiles for half a minute, and what it makes is no faster.
     return D <= 64 && blockRounds("backward_kv", D / 4) * longest <= gpu.loopLimit;
   };

@@ -79,9 +79,9 @@ export interface Product {
 }
 
 /**
- * The ways to compute a product: register tiles, with operands copied first where vec4s cannot run along their rows or not, or
- * with rows of A that lanes pass on, in subgroups of eight; narrower tiles and four k at a time, likewise; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup memory of 64 or 128 each
- * way, with the sum over k in one part or several, which are added in a second pass.
+ * The ways to compute a product: register tiles, whose lanes load all rows of A or, in subgroups of eight, pass them on, as those
+ * do that take four k at a time; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup
+ * memory of 64 or 128 each way, with the sum over k in one part or several, which are added in a second pass.
  */
 export const productVariants = [
   "registers",

@@ -1,0 +1,67 @@
+import { assertEquals } from "@std/assert";
+import { fill, gelu, Gpu, layerNorm, matmul, randomNormals, Scope, type Tensor, tensor } from "../mod.ts";
+import { copyPart } from "../engine/ops/strided_copy.ts";
+import { force, gpuTest } from "./_check_op.ts";
+
+const random = (gpu: Gpu, shape: number[], stream: number) =>
+  tensor(gpu, randomNormals(shape.reduce((a, b) => a * b), { seed: 1, stream }), shape);
+
+/** What `run` gives with buffers, and with textures where the adapter reads those. */
+async function bothWays(gpu: Gpu, run: () => Tensor): Promise<Float32Array[]> {
+  const results: Float32Array[] = [];
+  for (const loads of ["buffers", "texels"] as const) {
+    using _forced = force(gpu, { product: "quads", loads });
+    using _ = new Scope(gpu);
+    results.push(await run().read());
+  }
+  return results;
+}
+
+gpuTest("kernels give the same bits from textures as from buffers, in rows of texels whole and not", async (gpu) => {
+  using _ = new Scope(gpu);
+  for (const size of [1, 3, 4 * 1024, 4 * 1024 + 1, 50_003]) {
+    const x = random(gpu, [size], 0), [buffers, texels] = await bothWays(gpu, () => gelu(x));
+    assertEquals(texels, buffers, `gelu of ${size}`);
+  }
+  const x = random(gpu, [300, 68], 1), weight = random(gpu, [68], 2), w = random(gpu, [68, 132], 3);
+  const [buffers, texels] = await bothWays(gpu, () => matmul(layerNorm(x, weight), w));
+  assertEquals(texels, buffers);
+});
+
+gpuTest(
+  "a copy in a texture is made anew when what it is of was written: by the host, a kernel, or into memory lent again",
+  async (gpu) => {
+    using _ = new Scope(gpu);
+    using _forced = force(gpu, { loads: "texels" });
+    const x = fill(gpu, [5000], 1), one = (await gelu(x).read())[0];
+    const is = async (what: string, y: Tensor, value: number) =>
+      assertEquals([...new Set(await y.read())], [Math.fround(value)], what);
+    const two = (await gelu(fill(gpu, [5000], 2)).read())[0];
+    gpu.write(x.storage, new Float32Array(5000).fill(2));
+    await is("written by the host", gelu(x), two);
+    copyPart(fill(gpu, [5000], 1), x, { shape: [5000], xStrides: [1], outStrides: [1], xOffset: 0, outOffset: 0 });
+    await is("written by a kernel", gelu(x), one);
+    for (const value of [2, 1, 2]) {
+      using _ = new Scope(gpu);
+      await is("in memory that others had", gelu(fill(gpu, [5000], value)), value === 1 ? one : two);
+    }
+    gpu.recorder.copy(fill(gpu, [5000], 2).storage, 0, x.storage, 0, 20_000);
+    await is("copied into", gelu(x), two);
+  },
+);
+
+const source = await Deno.readTextFile(new URL("../shaders/gelu.wgsl", import.meta.url));
+const changes: [string, string, string][] = [
+  ["a parameter of a binding's name", "alias Real", "fn second(x: vec2f) -> f32 { return x[1]; }\nalias Real"],
+  ["indices in indices", "vec4f(x[i])", "vec4f(x[u32(0.0 * x[i][0]) + i])"],
+  ["the length of an array", "i * 4u >= p.size", "i >= min(arrayLength(&x), (p.size + 3u) / 4u)"],
+  ["brackets in comments", "let v = vec4f(x[i]);", "let v = vec4f(x[i]); // x[ is not closed\n"],
+];
+for (const [what, from, to] of changes) {
+  Deno.test(`a shader with ${what} computes the same from textures`, async () => {
+    assertEquals(source.includes(from), true);
+    using gpu = await Gpu.open({ shaders: { "gelu.wgsl": source.replace(from, to) } });
+    const x = random(gpu, [9001], 4), [buffers, texels] = await bothWays(gpu, () => gelu(x));
+    assertEquals(texels, buffers);
+  });
+}
