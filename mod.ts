@@ -57,7 +57,14 @@ export {
 export { record, recording, Scope, type ScopeOptions } from "./engine/scope.ts";
 export { backward, type BackwardOptions } from "./engine/backward.ts";
 export { checkpointed } from "./engine/checkpointed.ts";
-export { type Choice, Choices, type ForcedVariants, type Question, type Trial } from "./engine/choices.ts";
+export {
+  type Choice,
+  Choices,
+  type ForcedVariants,
+  loadVariants,
+  type Question,
+  type Trial,
+} from "./engine/choices.ts";
 export { rowVariants } from "./engine/row_lanes.ts";
 export { tune } from "./engine/tune.ts";
 export { version } from "./engine/version.ts";

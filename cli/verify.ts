@@ -6,6 +6,7 @@ import { crossEntropy } from "../engine/ops/cross_entropy.ts";
 import { productVariants } from "../engine/ops/product.ts";
 import { readSafetensorsFile } from "../model/safetensors.ts";
 import { Scope } from "../engine/scope.ts";
+import { loadVariants } from "../engine/choices.ts";
 import { rowVariants } from "../engine/row_lanes.ts";
 import { readTensors, tensor } from "../engine/tensor.ts";
 import { WeftError } from "../engine/weft_error.ts";
@@ -24,6 +25,7 @@ const options = {
   product: { type: "string", choices: productVariants, help: "compute all matrix products in this way" },
   attention: { type: "string", choices: attentionVariants, help: "compute all attention in this way" },
   rows: { type: "string", choices: rowVariants, help: "reduce all rows of norms and losses in this way" },
+  loads: { type: "string", choices: loadVariants, help: "on llvmpipe: read all vec4s from textures, or from buffers" },
   shaders: {
     type: "string",
     default: "",
@@ -146,7 +148,7 @@ export async function verifyFixture(
 export async function verifyCommand(args: string[]): Promise<void> {
   const { flags, help: wantsHelp } = parseCommandLine(args, { options });
   if (wantsHelp) return console.log(help);
-  const { fixture, json, shaders, dtype, product, attention, rows } = resolveOptions(options, [{
+  const { fixture, json, shaders, dtype, product, attention, rows, loads } = resolveOptions(options, [{
     source: "command line",
     values: flags,
   }]);
@@ -154,7 +156,7 @@ export async function verifyCommand(args: string[]): Promise<void> {
     throw new WeftError("--fixture is missing: give a folder, such as tests/fixtures/gpt_bias_tanh");
   }
   using gpu = await openGpu(shaders);
-  gpu.forced = { product, attention, rows };
+  gpu.forced = { product, attention, rows, loads };
   const comparisons = await verifyFixture(gpu, fixture, dtype);
   const failed = comparisons.filter(({ error, tolerance }) => !(error <= tolerance)); // a NaN fails
   if (json) {

@@ -14,22 +14,10 @@ export interface Storage {
   generation: number;
   /** Counts how often it was written, so that a copy of it in a texture is known to be one still. */
   writes: number;
-  /** Of a texture: what it is a copy of. */
-  copyOf?: CopiedPart;
+  /** Of a texture: which bytes of which storage it is a copy of, and how often that had been written. */
+  copyOf?: { readonly id: number; readonly offset: number; readonly bytes: number; readonly writes: number };
   /** Number of the submission that last used it: what is not submitted yet must not be overwritten. */
   usedIn: number;
-}
-
-/** Bytes of a storage that are copied into a texture, and how often that had been written. */
-export interface CopiedPart {
-  /** Number of the storage. */
-  readonly id: number;
-  /** Where the bytes begin. */
-  readonly offset: number;
-  /** How many they are. */
-  readonly bytes: number;
-  /** Its `writes`. */
-  readonly writes: number;
 }
 
 /** What the pool holds at a moment. */

@@ -26,6 +26,9 @@ export interface Question {
   readonly trial: () => Trial;
 }
 
+/** Where what is read as vec4s is read from: textures, or the buffers themselves. */
+export const loadVariants = ["texels", "buffers"] as const;
+
 /** Variants of kernels that are used whatever was measured: for tests and measurements. */
 export interface ForcedVariants {
   /** Of all matrix products. */
@@ -35,7 +38,7 @@ export interface ForcedVariants {
   /** Of norms, softmax and cross-entropy. */
   readonly rows?: string;
   /** Of what is read as vec4s, on adapters that may read "texels": they, or "buffers", whatever the size. */
-  readonly loads?: "texels" | "buffers";
+  readonly loads?: typeof loadVariants[number];
   /** Of AdamW: "grouped" or "single"; decided when an optimizer is made. */
   readonly optimizer?: string;
 }

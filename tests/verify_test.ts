@@ -40,7 +40,7 @@ for (const [i, fixture] of fixtures.entries()) {
 
 const forced = [
   ["registers", "blocks"],
-  ["quads", "rows"],
+  ["quads", "blocks, shuffled"],
   ["vector", "blocks"],
   ["vector, shared", "rows"],
   ["workgroup 1×1", "tiles"],
@@ -55,6 +55,7 @@ for (const [i, [product, attention]] of forced.entries()) {
       `--rows=${rows}`,
       `--product=${product}`,
       `--attention=${attention}`,
+      ...product === "quads" ? ["--loads=texels"] : [],
       "--json",
     ];
     const { code, stdout, stderr } = await runTask("verify", args);
