@@ -42,8 +42,8 @@ checkHalf("a product that is f32", {
   result: "f32",
 });
 for (const attentionBy of attentionVariants) {
-  const wide = attentionBy.startsWith("blocks") ? 48 : 64; // 64 compile for minutes: tests/long/float16_long_test.ts
-  for (const [B, H, T, D] of [[2, 2, 9, 8], [1, 2, 70, 32], [1, 1, 33, wide]]) {
+  for (const [B, H, T, D] of [[2, 2, 9, 8], [1, 2, 70, 32], [1, 1, 33, 64]]) {
+    if (attentionBy.startsWith("blocks") && D > 32) continue; // they compile for a minute: tests/long/float16_long_test.ts
     checkHalf(`attention by ${attentionBy} (${B},${H},${T},${D})`, {
       halves: [[B, T, 3 * H * D]],
       run: ([qkv]) => selfAttention(qkv, H, { dropout: { p: 0.2, key } }),
