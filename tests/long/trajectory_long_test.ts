@@ -1,10 +1,11 @@
-import { attentionVariants, Gpu, productVariants, rowVariants } from "../../mod.ts";
+import { attentionVariants, Gpu, loadVariants, productVariants, rowVariants } from "../../mod.ts";
 import { follow, followsPyTorch } from "../_trajectory.ts";
 
 followsPyTorch({ checkpointing: true }, "activation checkpointing");
 followsPyTorch({ optimizer: "grouped" }, "AdamW of several tensors at a time");
 for (const product of productVariants) followsPyTorch({ product }, `products by ${product}`);
 for (const rows of rowVariants) followsPyTorch({ rows }, `rows by ${rows}`);
+for (const loads of loadVariants) followsPyTorch({ loads }, `vec4s from ${loads}`);
 for (const attention of attentionVariants) followsPyTorch({ attention }, `attention by ${attention}`);
 for (const product of ["registers, shuffled", "workgroup 2×2", "vector"]) {
   followsPyTorch(
