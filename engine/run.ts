@@ -49,7 +49,6 @@ export function run(
     storages.push(copy ?? tensors[name].storage);
     ranges.push(copy ? undefined : rangeOf(kernel.label, name, tensors[name]));
   }
-  for (const texture of new Set(texels.values())) gpu.pool.give(texture); // for dispatches after this one
   for (let i = 0; i < storages.length; i++) {
     for (let j = i + 1; j < storages.length; j++) {
       if (storages[i] === storages[j] && (kernel.writable[i] || kernel.writable[j])) {
@@ -115,6 +114,7 @@ function asTexels(gpu: Gpu, shader: Shader, tensors: Readonly<Record<string, Ten
     const copy = copies.get(keyOf(x));
     if (copy) texels.set(name, copy);
   }
+  for (const copy of copies.values()) gpu.pool.give(copy); // none is taken for another before this dispatch is recorded
   return texels;
 }
 
