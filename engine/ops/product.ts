@@ -285,16 +285,12 @@ function variantOf(gpu: Gpu, spec: Product): ProductVariant {
   if (forced) return forced === "registers, shuffled" && !gpu.hasSubgroupsOf8 ? "registers" : forced as ProductVariant;
   let fallback: ProductVariant, candidates: ProductVariant[];
   if (gpu.isCpu) {
-    const tiles = gpu.hasSubgroupsOf8 ? "registers, shuffled" : "registers";
+    const tiles = suitsQuads(gpu, spec) ? "quads" : gpu.hasSubgroupsOf8 ? "registers, shuffled" : "registers";
     const isSmall = M * N * K <= 2 ** 16; // half a millisecond against seconds of compilation
     fallback = M < 8 ? "vector" : isSmall ? "workgroup 1×1" : tiles;
     candidates = [tiles];
     if (isSmall) candidates.unshift("workgroup 1×1");
     if (M < 32) candidates.unshift("vector");
-    if (suitsQuads(gpu, spec)) {
-      candidates.unshift("quads");
-      if (fallback === tiles) fallback = "quads";
-    }
   } else {
     fallback = M < 8 ? "vector, shared" : `workgroup ${M > 64 ? 2 : 1}×${N > 64 ? 2 : 1}`;
     candidates = M < 64
