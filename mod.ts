@@ -156,7 +156,6 @@ export { StopStrings } from "./model/stop_strings.ts";
 export { type EndOptions, type FinishReason, TextStream } from "./model/text_stream.ts";
 export { Arena } from "./engine/arena.ts";
 export type { StoragePart } from "./engine/gpu.ts";
-export { asTexture } from "./engine/texture.ts";
 export { Gpt } from "./model/gpt.ts";
 export { type GptConfig, gptParameterShapes } from "./model/gpt_config.ts";
 export type { ForwardOptions, LanguageModel } from "./model/language_model.ts";

@@ -1,36 +1,68 @@
 import { WeftError } from "./weft_error.ts";
 
-/** A GPU buffer that the pool lends out, and what the engine knows of it. */
-export interface Storage {
+/** What a kernel can bind of a storage: its buffer, or a copy of that as a texture of rgba32float, `texelsPerRow` texels to a row. */
+export type Form = "buffer" | "texels";
+
+/** Memory that the pool lends out, and what the engine knows of it. Its forms are created when they are first used. */
+export class Storage {
   /** Order of creation; also the key of bind groups. */
   readonly id: number;
-  /** The buffer itself; of a texture, that of which it was first a copy. */
-  readonly buffer: GPUBuffer;
-  /** The texture that takes the buffer's place, where there is one: for kernels that read it so, and for nothing else. */
-  readonly texture?: GPUTexture;
   /** Its size in bytes: the size asked for, rounded up to a size class. */
   readonly bytes: number;
   /** Counts how often it was given back, so that a tensor which outlived its memory is recognised. */
-  generation: number;
-  /** Counts how often it was written, so that a copy of it in a texture is known to be one still. */
-  writes: number;
-  /** Of a texture: which bytes of which storage it is a copy of, and how often that had been written. */
-  copyOf?: { readonly id: number; readonly offset: number; readonly bytes: number; readonly writes: number };
+  generation = 0;
+  /** Whether the texture holds what the buffer holds. */
+  copied = false;
   /** Number of the submission that last used it: what is not submitted yet must not be overwritten. */
-  usedIn: number;
+  usedIn = -1;
+  /** The forms used since it was lent. */
+  readonly forms: Set<Form> = new Set();
+  #create: (form: Form) => GPUBuffer | GPUTexture;
+  #onUse: () => void;
+  #buffer: GPUBuffer | undefined;
+  #texture: GPUTexture | undefined;
+
+  /** `create` makes a form of it; `onUse` is called for each form when it is used for the first time since it was lent. */
+  constructor(id: number, bytes: number, create: (form: Form) => GPUBuffer | GPUTexture, onUse: () => void) {
+    this.id = id;
+    this.bytes = bytes;
+    this.#create = create;
+    this.#onUse = onUse;
+  }
+
+  /** Sees to it that a form of it exists and is counted. */
+  use(form: Form): void {
+    if (this.forms.has(form)) return;
+    this.forms.add(form);
+    this.#onUse();
+    if (form === "buffer") this.#buffer ??= this.#create(form) as GPUBuffer;
+    else this.#texture ??= this.#create(form) as GPUTexture;
+  }
+
+  /** Its buffer. */
+  get buffer(): GPUBuffer {
+    this.use("buffer");
+    return this.#buffer!;
+  }
+
+  /** Its texture; whether that is a copy of the buffer, as it is now, says `copied`. */
+  get texture(): GPUTexture {
+    this.use("texels");
+    return this.#texture!;
+  }
 }
 
 /** What the pool holds at a moment. */
 export interface PoolStats {
-  /** Buffers lent out, textures among them. */
+  /** Buffers and textures lent out. */
   readonly buffersInUse: number;
   /** Bytes lent out. */
   readonly bytesInUse: number;
   /** The largest `bytesInUse` so far. */
   readonly peakBytes: number;
-  /** Buffers that were ever created: constant once a training loop has settled. */
+  /** Buffers and textures that were ever created: constant once a training loop has settled. */
   readonly buffersCreated: number;
-  /** Bytes of all buffers that were ever created. */
+  /** Bytes of all that were ever created. */
   readonly bytesReserved: number;
 }
 
@@ -44,7 +76,7 @@ export interface PoolStats {
 export class BufferPool {
   #device: GPUDevice;
   #storages = 0;
-  #free = new Map<number, Storage[]>(); // by bytes, negative ones of textures
+  #free = new Map<number, Storage[]>(); // by bytes
   #stats = { buffersInUse: 0, bytesInUse: 0, peakBytes: 0, buffersCreated: 0, bytesReserved: 0 };
   #onCreate: (check: Promise<void>) => void;
 
@@ -73,79 +105,46 @@ export class BufferPool {
       );
     }
     const size = Math.min(sizeClass(bytes), limit);
-    return this.#lent(
-      this.#free.get(size)?.shift() ?? this.#created(label, size, () => ({
-        buffer: this.#device.createBuffer({
-          label,
-          size,
-          usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-        }),
-      })),
-    );
+    return this.#free.get(size)?.shift() ??
+      new Storage(this.#storages++, size, (form) => this.#created(label, size, form), () => this.#used(size));
   }
 
-  /** Lends the texture that is a copy of bytes of a storage as it is now, where there is one and it is free. */
-  takeCopy({ id, writes }: Storage, offset: number, bytes: number): Storage | undefined {
-    const free = this.#free.get(-textureBytes(bytes));
-    const at =
-      free?.findIndex(({ copyOf }) =>
-        copyOf?.id === id && copyOf.writes === writes && copyOf.offset === offset && copyOf.bytes === bytes
-      ) ?? -1;
-    return at < 0 ? undefined : this.#lent(free!.splice(at, 1)[0]);
-  }
-
-  /**
-   * Lends a texture of at least `bytes` bytes, four f32 to a texel and `texelsPerRow` texels to a row: the one that was given back
-   * the longest ago. `of` is what it will be a copy of. Undefined where it would have more rows than a texture may.
-   */
-  takeTexture(bytes: number, of: Storage): Storage | undefined {
-    const size = textureBytes(bytes), rows = size / (16 * texelsPerRow);
-    if (rows > this.#device.limits.maxTextureDimension2D) return undefined;
-    let storage = this.#free.get(-size)?.shift();
-    if (storage === undefined) {
-      storage = this.#created("a texture", size, () => ({
-        buffer: of.buffer,
-        // Wider than what is used, so that rows of a matrix a power of two apart do not share lines of a cache.
-        texture: this.#device.createTexture({
-          size: [texelsPerRow + 4, rows],
-          format: "rgba32float",
-          usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
-        }),
-      }));
-    }
-    return this.#lent(storage);
-  }
-
-  /** Takes a buffer or a texture back. Tensors that still point at it can no longer be used. */
+  /** Takes memory back. Tensors that still point at it can no longer be used. */
   give(storage: Storage): void {
     storage.generation++;
-    this.#stats.buffersInUse--;
-    this.#stats.bytesInUse -= storage.bytes;
-    const key = storage.texture ? -storage.bytes : storage.bytes, free = this.#free.get(key);
+    storage.copied = false;
+    this.#stats.buffersInUse -= storage.forms.size;
+    this.#stats.bytesInUse -= storage.forms.size * storage.bytes;
+    storage.forms.clear();
+    const free = this.#free.get(storage.bytes);
     if (free === undefined) {
-      this.#free.set(key, [storage]);
+      this.#free.set(storage.bytes, [storage]);
       return;
     }
-    let at = free.length; // keep the list in order of creation; that of textures, of use
-    while (!storage.texture && at > 0 && free[at - 1].id > storage.id) at--;
+    let at = free.length; // keep the list in order of creation
+    while (at > 0 && free[at - 1].id > storage.id) at--;
     free.splice(at, 0, storage);
   }
 
-  /** A texture as storage that the pool does not lend; `of` is what it is a copy of. */
-  outside(of: Storage, texture: GPUTexture): Storage {
-    return { ...of, id: this.#storages++, texture, generation: 0, writes: 0, usedIn: -1 };
-  }
-
-  #lent(storage: Storage): Storage {
+  #used(bytes: number): void {
     this.#stats.buffersInUse++;
-    this.#stats.bytesInUse += storage.bytes;
+    this.#stats.bytesInUse += bytes;
     this.#stats.peakBytes = Math.max(this.#stats.peakBytes, this.#stats.bytesInUse);
-    return storage;
   }
 
-  #created(label: string, bytes: number, create: () => Pick<Storage, "buffer" | "texture">): Storage {
+  #created(label: string, bytes: number, form: Form): GPUBuffer | GPUTexture {
+    const B = GPUBufferUsage, T = GPUTextureUsage;
     this.#device.pushErrorScope("out-of-memory");
-    const memory = create(), inUse = this.#stats.bytesInUse;
+    const memory = form === "buffer"
+      ? this.#device.createBuffer({ label, size: bytes, usage: B.STORAGE | B.COPY_SRC | B.COPY_DST })
+      : this.#device.createTexture({
+        label,
+        // Wider than what is used, so that rows of a matrix a power of two apart do not share lines of a cache.
+        size: [texelsPerRow + 4, Math.ceil(bytes / (16 * texelsPerRow))],
+        format: "rgba32float",
+        usage: T.STORAGE_BINDING | T.COPY_DST,
+      });
+    const inUse = this.#stats.bytesInUse;
     this.#onCreate(
       this.#device.popErrorScope().then((error) => {
         if (error) {
@@ -158,16 +157,12 @@ export class BufferPool {
     );
     this.#stats.buffersCreated++;
     this.#stats.bytesReserved += bytes;
-    return { id: this.#storages++, ...memory, bytes, generation: 0, writes: 0, usedIn: -1 };
+    return memory;
   }
 }
 
 /** Texels in a row of a texture that the pool lends. */
 export const texelsPerRow = 1024;
-
-function textureBytes(bytes: number): number {
-  return Math.ceil(sizeClass(bytes) / (16 * texelsPerRow)) * 16 * texelsPerRow;
-}
 
 /** Eight classes an octave, multiples of 256 bytes: at most an eighth is wasted, and near sizes share buffers. */
 function sizeClass(bytes: number): number {

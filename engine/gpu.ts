@@ -118,6 +118,7 @@ export class Gpu implements Disposable {
         throw new WeftError(`No shader is named ${name}; the shaders are ${shaderNames().join(", ")}`);
       }
     }
+    splitFiner();
     const request = { powerPreference: options.powerPreference ?? "high-performance" };
     const gpu: GPU | undefined = navigator.gpu;
     // A first request was seen to return null for no visible reason: ask once more before giving up.
@@ -196,9 +197,9 @@ export class Gpu implements Disposable {
 
   /** Writes bytes of a storage, its first ones unless `offset` says else, after whatever was recorded before that uses it. */
   write(storage: Storage, data: ArrayBufferView<ArrayBuffer>, offset = 0): void {
+    this.recorder.write(storage);
     // writeBuffer overtakes commands that are not submitted yet
     if (storage.usedIn === this.recorder.submission) this.recorder.submit();
-    storage.writes++;
     this.device.queue.writeBuffer(storage.buffer, offset, data.buffer, data.byteOffset, data.byteLength);
   }
 
@@ -271,14 +272,7 @@ export class Gpu implements Disposable {
    * the dispatches that it would make.
    */
   rehearse(work: () => void): Dispatch[] {
-    this.recorder.submit();
-    const dispatches: Dispatch[] = this.recorder.rehearsal = [];
-    try {
-      work();
-    } finally {
-      this.recorder.rehearsal = undefined;
-    }
-    return dispatches;
+    return this.recorder.rehearse(work);
   }
 
   /** Runs `work` and returns the GPU time of each kernel that it dispatched, the longest first. */
@@ -320,4 +314,14 @@ export class Gpu implements Disposable {
   #raise(): void {
     if (this.#failures.length > 0) throw this.#failures[0];
   }
+}
+
+/**
+ * Has llvmpipe split each dispatch into four shares a core, where the environment may be set: with one a core, as it does by
+ * itself, a core that wakes late or is busy makes the others wait. Any other driver takes no notice.
+ */
+function splitFiner(): void {
+  const variable = "LP_NUM_THREADS";
+  if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") return;
+  if (Deno.env.get(variable) === undefined) Deno.env.set(variable, String(4 * navigator.hardwareConcurrency));
 }

@@ -1,4 +1,4 @@
-import { texelsPerRow } from "./buffer_pool.ts";
+import { type Form, texelsPerRow } from "./buffer_pool.ts";
 import { WeftError } from "./weft_error.ts";
 
 /** A WGSL file by name: what an op dispatches, and what a replacement file of the same name takes the place of. */
@@ -27,13 +27,12 @@ interface ShaderFile {
 interface Binding {
   readonly index: number;
   readonly writable: boolean;
-  /** How it is laid out where it is no buffer: as a texture that is read by sampling, or as one that is read as storage. */
-  readonly texture?: typeof sampledTexture | typeof storageTexture;
+  /** How it is laid out where it is a texture. */
+  readonly texture?: typeof storageTexture;
   /** What its array is of: `f32`, `vec4f`, or the alias of an element type, alone or as a vec4 of it. */
   readonly element: string;
 }
 
-const sampledTexture = { texture: { sampleType: "unfilterable-float" } } as const;
 const storageTexture = { storageTexture: { access: "read-only", format: "rgba32float" } } as const;
 
 interface Field {
@@ -64,6 +63,8 @@ export interface Kernel {
   readonly storageIndices: readonly number[];
   /** Whether the kernel writes that buffer, in the same order. */
   readonly writable: readonly boolean[];
+  /** As what it binds that buffer, in the same order. */
+  readonly forms: readonly Form[];
   /** Binding number of the uniform, where the shader has one. */
   readonly uniformIndex: number | undefined;
   /** Size of its `Params` in bytes. */
@@ -92,7 +93,7 @@ export class KernelCache {
   #device: GPUDevice;
   #overlay: Readonly<Record<string, string>>;
   #kernels = new Map<string, Kernel>();
-  #readsVectors = new Map<string, ReadonlySet<string>>();
+  #readsTexels = new Map<string, ReadonlySet<string>>();
   #check: (pending: Promise<void>) => void;
 
   /** `check` receives, for each kernel compiled, a promise that rejects with what the compiler said. */
@@ -108,8 +109,8 @@ export class KernelCache {
 
   /**
    * The compiled entry point of a shader for buffers of the given names and the given constants. `halves` says which of
-   * the buffers hold f16: the aliases of their elements' types become f16. `texels` says which of those that `readsVectors`
-   * names are textures instead, as `BufferPool.takeTexture` gives them.
+   * the buffers hold f16: the aliases of their elements' types become f16. `texels` says which of those that `readsTexels` names are
+   * textures.
    */
   get(
     shader: Shader,
@@ -131,16 +132,19 @@ export class KernelCache {
     return kernel;
   }
 
-  /** The names of the storage variables that a shader only reads, and as vec4s: what may be a texture instead. */
-  readsVectors(shader: Shader): ReadonlySet<string> {
-    let names = this.#readsVectors.get(shader.key);
+  /** The names of the storage variables of f32 that a shader only reads: what may be a texture instead. */
+  readsTexels(shader: Shader): ReadonlySet<string> {
+    let names = this.#readsTexels.get(shader.key);
     if (names === undefined) {
       const text = this.#files(shader).map((file) => file.source).join("").replace(/\/\/.*$/gm, "");
       // Where another variable has the name, what is indexed may be that one.
       const isAlone = (name: string) =>
         [...text.matchAll(new RegExp(`(?<![\\w.])${name}\\s*(?::|=(?!=))`, "g"))].length === 1;
-      names = new Set([...text.matchAll(vectors)].map(([, , name]) => name).filter(isAlone));
-      this.#readsVectors.set(shader.key, names);
+      const arrays = [...text.matchAll(readArrays)].filter(([, , name, type, of]) =>
+        width(text, type, of) > 0 && isAlone(name)
+      );
+      names = new Set(arrays.map(([, , name]) => name));
+      this.#readsTexels.set(shader.key, names);
     }
     return names;
   }
@@ -201,6 +205,7 @@ export class KernelCache {
       layout,
       storageIndices: bindings.map(({ index }) => index),
       writable: bindings.map(({ writable }) => writable),
+      forms: bindings.map(({ texture }) => texture ? "texels" : "buffer"),
       uniformIndex: parsed.uniform,
       paramsBytes: parsed.paramsBytes,
       workgroupSize: size,
@@ -286,20 +291,31 @@ function withHalves(
   return enable + source;
 }
 
-const vectors = /@binding\((\d+)\)\s*var<storage,\s*read>\s*(\w+)\s*:\s*array<\s*vec4(?:f|<\s*\w+\s*>)\s*>\s*;/g;
+const readArrays = /@binding\((\d+)\)\s*var<storage,\s*read>\s*(\w+)\s*:\s*array<\s*(\w+)(?:<\s*(\w+)\s*>)?\s*>\s*;/g;
 
-/** Makes a texture of a storage variable that is an array of vec4s: element i is texel i, its rows one after another. */
+/** How many f32 an element of an array has: 1, 2 or 4; 0 where it is of another type. */
+function width(text: string, type: string, of: string | undefined): number {
+  if (type === "vec4f" || type === "vec2f") return Number(type[3]);
+  const element = of ?? type, isF32 = element === "f32" || new RegExp(`^alias ${element} = f32;`, "m").test(text);
+  return !isF32 ? 0 : of === undefined ? 1 : type === "vec4" ? 4 : 0;
+}
+
+/** Makes a texture of a storage variable: its elements four f32 to a texel, its rows one after another. */
 function withTexels(source: string, name: string): string {
-  const texel = `fn texel_of_${name}(i: u32) -> vec4f ` +
-    `{ return textureLoad(${name}, vec2u(i % ${texelsPerRow}u, i / ${texelsPerRow}u)); }`;
-  const text = source.replace(/\/\/.*$/gm, "").replace(
-    vectors,
-    (declaration, binding, variable) =>
-      variable === name
-        ? `@binding(${binding}) var ${name}: texture_storage_2d<rgba32float, read>; ${texel}`
-        : declaration,
-  ).replaceAll(`arrayLength(&${name})`, `(textureDimensions(${name}).y * ${texelsPerRow}u)`);
-  return withCalls(text, new RegExp(`(?<![\\w.])${name}\\[`), `texel_of_${name}`);
+  const indexed = new RegExp(`(?<![\\w.])${name}\\[`), text = source.replace(/\/\/.*$/gm, "");
+  let elements = 1; // of a texel
+  return withCalls(text, indexed, `texel_of_${name}`).replace(
+    readArrays,
+    (declaration, binding, variable, type, of) => {
+      if (variable !== name) return declaration;
+      const one = width(text, type, of), result = one === 1 ? "f32" : `vec${one}f`;
+      elements = 4 / one;
+      const part = one === 1 ? "four[i % 4u]" : one === 2 ? "select(four.xy, four.zw, i % 2u == 1u)" : "four";
+      return `@binding(${binding}) var ${name}: texture_storage_2d<rgba32float, read>; ` +
+        `fn texel_of_${name}(i: u32) -> ${result} { let at = i / ${elements}u; ` +
+        `let four = textureLoad(${name}, vec2u(at % ${texelsPerRow}u, at / ${texelsPerRow}u)); return ${part}; }`;
+    },
+  ).replaceAll(`arrayLength(&${name})`, `(textureDimensions(${name}).y * ${texelsPerRow * elements}u)`);
 }
 
 /** Makes calls of what is indexed: `name[i]` becomes `call(i)`. */
@@ -327,11 +343,9 @@ function parseShader(label: string, source: string): ParsedShader {
     if (space === "uniform") uniform = Number(index);
     else bindings.set(name, { index: Number(index), writable: access === "read_write", element });
   }
-  const textures =
-    /@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_(2d<f32>|storage_2d<rgba32float,\s*read>)/g;
-  for (const [, index, name, type] of text.matchAll(textures)) {
-    const texture = type.startsWith("2d") ? sampledTexture : storageTexture;
-    bindings.set(name, { index: Number(index), writable: false, texture, element: "f32" });
+  const textures = /@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_storage_2d<rgba32float,\s*read>/g;
+  for (const [, index, name] of text.matchAll(textures)) {
+    bindings.set(name, { index: Number(index), writable: false, texture: storageTexture, element: "f32" });
   }
   const body = /struct\s+Params\s*\{([^}]*)\}/.exec(text)?.[1];
   if (uniform !== undefined && body === undefined) {

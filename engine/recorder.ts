@@ -1,4 +1,4 @@
-import { type Storage, texelsPerRow } from "./buffer_pool.ts";
+import { type Form, type Storage, texelsPerRow } from "./buffer_pool.ts";
 import type { Kernel, Params } from "./kernel.ts";
 import { WeftError } from "./weft_error.ts";
 
@@ -51,6 +51,8 @@ export class Recorder {
   #profile: { set: GPUQuerySet; labels: string[]; pending: Promise<KernelTime[]>[] } | undefined;
   /** While this is set, it receives what would be dispatched, and nothing reaches the GPU. */
   rehearsal: Dispatch[] | undefined;
+  /** What storages were before a rehearsal wrote or copied them. */
+  #before = new Map<Storage, Pick<Storage, "copied" | "generation">>();
   /** Number of the submission that is being recorded. */
   submission = 0;
 
@@ -86,46 +88,63 @@ export class Recorder {
       pass.setBindGroup(0, this.#bindGroup(kernel, storages, ranges), [offset]);
     }
     pass.dispatchWorkgroups(grid[0], grid[1] ?? 1, grid[2] ?? 1);
-    for (let i = 0; i < storages.length; i++) {
-      storages[i].usedIn = this.submission;
-      if (kernel.writable[i]) storages[i].writes++;
-    }
+    for (const storage of storages) storage.usedIn = this.submission;
   }
 
   /** Appends a copy between buffers. It ends the open pass, which costs 3–21 µs. */
   copy(from: Storage, fromOffset: number, to: Storage | GPUBuffer, toOffset: number, bytes: number): void {
+    from.use("buffer");
+    if ("use" in to) this.write(to);
     if (this.rehearsal) return;
     this.#endPass();
     this.#encoder ??= this.#device.createCommandEncoder();
-    const buffer = "buffer" in to ? to.buffer : to;
+    const buffer = "use" in to ? to.buffer : to;
     this.#encoder.copyBufferToBuffer(from.buffer, fromOffset, buffer, toOffset, bytes);
-    if ("buffer" in to) to.writes++;
+    from.usedIn = this.submission;
+    if ("use" in to) to.usedIn = this.submission;
   }
 
-  /** Appends a copy of bytes of a buffer, from a multiple of 16 on, into a texture that the pool lent. It ends the open pass, too. */
-  copyToTexture(from: Storage, offset: number, to: Storage, bytes: number): void {
-    const label = "copy to texture", texels = Math.ceil(bytes / 16), rows = Math.floor(texels / texelsPerRow);
+  /** Makes ready what a kernel reads of a storage: the texture is copied, unless it was since the buffer was last written. */
+  read(storage: Storage, form: Form): void {
+    storage.use(form);
+    if (form === "buffer" || storage.copied) return;
+    this.#mark(storage, true);
+    this.#copyToTexture(storage);
+  }
+
+  /** Makes a buffer ready for what writes some of it next. */
+  write(storage: Storage): void {
+    storage.use("buffer");
+    this.#mark(storage, false);
+  }
+
+  #mark(storage: Storage, copied: boolean): void {
+    const { generation } = storage;
+    if (this.rehearsal && !this.#before.has(storage)) this.#before.set(storage, { copied: storage.copied, generation });
+    storage.copied = copied;
+  }
+
+  #copyToTexture(storage: Storage): void {
+    const { bytes } = storage, label = "copy to texture";
     if (this.rehearsal) return void this.rehearsal.push({ kernel: label, flops: 0, bytes: 2 * bytes });
     if (this.#profile && this.#profile.labels.length * 2 === queryCapacity) this.submit();
     this.#endPass();
-    this.#encoder ??= this.#device.createCommandEncoder();
+    const encoder = this.#encoder ??= this.#device.createCommandEncoder();
     // Only passes have timestamps: an empty one before and after.
     const index = this.#profile ? this.#profile.labels.push(label) - 1 : 0, querySet = this.#profile?.set;
     const stamp = (timestampWrites: Omit<GPUComputePassTimestampWrites, "querySet">) => {
-      if (querySet) this.#encoder!.beginComputePass({ timestampWrites: { querySet, ...timestampWrites } }).end();
+      if (querySet) encoder.beginComputePass({ timestampWrites: { querySet, ...timestampWrites } }).end();
     };
     stamp({ endOfPassWriteIndex: index * 2 });
-    const copy = (first: number, width: number, height: number) =>
-      this.#encoder!.copyBufferToTexture(
-        { buffer: from.buffer, offset: offset + first * texelsPerRow * 16, bytesPerRow: texelsPerRow * 16 },
-        { texture: to.texture!, origin: [0, first] },
-        [width, height],
-      );
-    if (rows > 0) copy(0, texelsPerRow, rows);
-    if (texels % texelsPerRow > 0) copy(rows, texels % texelsPerRow, 1);
+    const texels = bytes / 16, rows = Math.floor(texels / texelsPerRow), bytesPerRow = texelsPerRow * 16;
+    const copyRows = (first: number, width: number, height: number) => {
+      const buffer = { buffer: storage.buffer, offset: first * bytesPerRow, bytesPerRow };
+      encoder.copyBufferToTexture(buffer, { texture: storage.texture, origin: [0, first] }, [width, height]);
+    };
+    if (rows > 0) copyRows(0, texelsPerRow, rows);
+    if (texels > rows * texelsPerRow) copyRows(rows, texels - rows * texelsPerRow, 1);
     stamp({ beginningOfPassWriteIndex: index * 2 + 1 });
-    from.usedIn = to.usedIn = this.submission;
-    to.copyOf = { id: from.id, offset, bytes, writes: from.writes };
+    storage.usedIn = this.submission;
   }
 
   /** Submits what was recorded. */
@@ -139,6 +158,22 @@ export class Recorder {
     this.#ringUsed = 0;
     this.submission++;
     read?.();
+  }
+
+  /** Runs `work` with everything that it would dispatch or copy left out, and returns that. */
+  rehearse(work: () => void): Dispatch[] {
+    this.submit();
+    const dispatches: Dispatch[] = this.rehearsal = [];
+    try {
+      work();
+    } finally {
+      this.rehearsal = undefined;
+      for (const [storage, { copied, generation }] of this.#before) {
+        if (storage.generation === generation) storage.copied = copied;
+      }
+      this.#before.clear();
+    }
+    return dispatches;
   }
 
   /**
@@ -197,13 +232,6 @@ export class Recorder {
     this.#pass = undefined;
   }
 
-  /** Forgets what binds these storages, by their numbers: they will not be used again. */
-  forget(ids: ReadonlySet<number>): void {
-    for (const key of this.#bindGroups.keys()) {
-      if (key.split(",").some((part, i) => i > 0 && ids.has(parseInt(part)))) this.#bindGroups.delete(key);
-    }
-  }
-
   /** How many bind groups are kept. */
   get bindGroups(): number {
     return this.#bindGroups.size;
@@ -220,8 +248,9 @@ export class Recorder {
     if (group === undefined) {
       const entries: GPUBindGroupEntry[] = storages.map((storage, i) => ({
         binding: kernel.storageIndices[i],
-        resource: storage.texture?.createView() ??
-          { buffer: storage.buffer, offset: ranges[i]?.offset ?? 0, size: ranges[i]?.bytes },
+        resource: kernel.forms[i] === "texels"
+          ? storage.texture.createView()
+          : { buffer: storage.buffer, offset: ranges[i]?.offset ?? 0, size: ranges[i]?.bytes },
       }));
       if (kernel.uniformIndex !== undefined) {
         const resource = { buffer: this.#ring, offset: 0, size: kernel.paramsBytes };

@@ -1,4 +1,4 @@
-import { formatBytes, type Storage } from "./buffer_pool.ts";
+import { formatBytes, texelsPerRow } from "./buffer_pool.ts";
 import type { BufferRange } from "./recorder.ts";
 import { formatShape } from "./shape.ts";
 import type { Constants, Params, Shader } from "./kernel.ts";
@@ -40,18 +40,16 @@ export function run(
   launch: Launch,
 ): void {
   const names = Object.keys(tensors);
-  const { gpu } = tensors[names[0]];
+  const { gpu } = tensors[names[0]], { recorder } = gpu;
   const halves = names.map((name) => tensors[name].dtype === "f16"), texels = asTexels(gpu, shader, tensors);
   const kernel = gpu.kernels.get(shader, entry, names, launch.constants, halves, names.map((name) => texels.has(name)));
-  const storages: Storage[] = [], ranges: (BufferRange | undefined)[] = [];
-  for (const name of names) {
-    const copy = texels.get(name);
-    storages.push(copy ?? tensors[name].storage);
-    ranges.push(copy ? undefined : rangeOf(kernel.label, name, tensors[name]));
-  }
+  const storages = names.map((name) => tensors[name].storage);
+  const ranges = names.map((name) => texels.has(name) ? undefined : rangeOf(kernel.label, name, tensors[name]));
   for (let i = 0; i < storages.length; i++) {
     for (let j = i + 1; j < storages.length; j++) {
-      if (storages[i] === storages[j] && (kernel.writable[i] || kernel.writable[j])) {
+      // As a texture it is read as it was before.
+      const isOne = storages[i] === storages[j] && kernel.forms[i] === kernel.forms[j];
+      if (isOne && (kernel.writable[i] || kernel.writable[j])) {
         throw new WeftError(
           `${kernel.label} writes ${names[i]} and reads it as ${names[j]}: they must be two tensors`,
         );
@@ -64,58 +62,53 @@ export function run(
         `and this driver stops at ${gpu.loopLimit}, with wrong results; make the tensors smaller or use a GPU`,
     );
   }
-  if (gpu.recorder.rehearsal) {
+  for (let i = 0; i < storages.length; i++) if (!kernel.writable[i]) recorder.read(storages[i], kernel.forms[i]);
+  for (let i = 0; i < storages.length; i++) if (kernel.writable[i]) recorder.write(storages[i]);
+  if (recorder.rehearsal) {
     const bytes = new Map(
       names.map((name, i) => [storages[i], bytesPerElement(tensors[name].dtype) * tensors[name].size]),
     );
     const sum = [...bytes.values()].reduce((sum, each) => sum + each, 0);
-    gpu.recorder.rehearsal.push({ kernel: kernel.label, flops: launch.flops ?? 0, bytes: sum });
+    recorder.rehearsal.push({ kernel: kernel.label, flops: launch.flops ?? 0, bytes: sum });
     return;
   }
   const grid = launch.grid ?? fold(
     launch.workgroups ?? Math.ceil(launch.threads! / kernel.workgroupSize),
     gpu.device.limits.maxComputeWorkgroupsPerDimension,
   );
-  if (grid.every((count) => count > 0)) gpu.recorder.dispatch(kernel, storages, ranges, launch.params ?? {}, grid);
+  if (grid.every((count) => count > 0)) recorder.dispatch(kernel, storages, ranges, launch.params ?? {}, grid);
 }
 
 /** Below so many bytes a dispatch is short, and copies into textures take longer than they save. */
 const fewBytes = 1 << 16;
 
+/** Whether a tensor may be read as a texture, where that is faster than as a buffer. */
+function hasTexels({ gpu, dtype, offset, storage }: Tensor): boolean {
+  const most = 16 * texelsPerRow * gpu.device.limits.maxTextureDimension2D;
+  return gpu.readsTexels && gpu.forced.loads !== "buffers" && dtype === "f32" && offset === 0 && storage.bytes <= most;
+}
+
+/** Whether a dispatch that reads these tensors reads all of them as textures: then it may write them as well. */
+export function readsTexels(gpu: Gpu, tensors: readonly Tensor[]): boolean {
+  const bytes = tensors.reduce((sum, { size }) => sum + 4 * size, 0);
+  return tensors.every(hasTexels) && (bytes >= fewBytes || gpu.forced.loads === "texels");
+}
+
 /**
- * Copies what a shader reads as vec4s into textures, where that is faster: llvmpipe reads buffers element by element and lane by
- * lane, at some 37 cycles each, and a texel of four at once. Returns the textures by name, borrowed until the dispatch is
- * recorded.
+ * Makes at once the copies that dispatches would make which read these tensors as textures: in a row they take a fifth of the time.
  */
-function asTexels(gpu: Gpu, shader: Shader, tensors: Readonly<Record<string, Tensor>>): Map<string, Storage> {
-  const texels = new Map<string, Storage>(), { loads } = gpu.forced;
-  if (!gpu.readsTexels || loads === "buffers") return texels;
-  const vectors = gpu.kernels.readsVectors(shader);
-  const candidates = Object.entries(tensors).filter(([name, { dtype, offset, storage }]) =>
-    vectors.has(name) && dtype === "f32" && offset % 4 === 0 && !storage.texture
-  );
-  const bytes = candidates.reduce((sum, [, { size }]) => sum + 4 * size, 0);
-  if (loads !== "texels" && bytes < fewBytes) return texels;
-  // Those first whose copies are there still, so that none of them is taken for another.
-  const copies = new Map<string, Storage>(),
-    keyOf = ({ storage, offset, size }: Tensor) => `${storage.id} ${offset} ${size}`;
-  const find = (x: Tensor, take: () => Storage | undefined) => {
-    const copy = copies.get(keyOf(x)) ?? take();
-    if (copy) copies.set(keyOf(x), copy);
-  };
-  const real = gpu.recorder.rehearsal ? [] : candidates; // a rehearsal copies everything
-  for (const [, x] of real) find(x, () => gpu.pool.takeCopy(x.storage, 4 * x.offset, 4 * x.size));
-  for (const [name, x] of candidates) {
-    find(x, () => {
-      const copy = gpu.pool.takeTexture(4 * x.size, x.storage);
-      if (copy) gpu.recorder.copyToTexture(x.storage, 4 * x.offset, copy, 4 * x.size);
-      return copy; // unless it is too large for a texture
-    });
-    const copy = copies.get(keyOf(x));
-    if (copy) texels.set(name, copy);
-  }
-  for (const copy of copies.values()) gpu.pool.give(copy); // none is taken for another before this dispatch is recorded
-  return texels;
+export function copyToTexels(tensors: readonly Tensor[]): void {
+  for (const x of tensors) if (readsTexels(x.gpu, [x])) x.gpu.recorder.read(x.storage, "texels");
+}
+
+/**
+ * The names of those tensors that a dispatch reads as textures, where that is faster: llvmpipe loads from buffers element by
+ * element and lane by lane, at some 37 cycles each, and a texel of four at once.
+ */
+function asTexels(gpu: Gpu, shader: Shader, tensors: Readonly<Record<string, Tensor>>): ReadonlySet<string> {
+  const names = gpu.readsTexels ? gpu.kernels.readsTexels(shader) : undefined;
+  const texels = Object.keys(tensors).filter((name) => names?.has(name) && hasTexels(tensors[name]));
+  return new Set(readsTexels(gpu, texels.map((name) => tensors[name])) ? texels : []);
 }
 
 /** The part of its memory that a tensor takes, where it is not all of it, or all of it cannot be bound. */
@@ -124,7 +117,7 @@ function rangeOf(
   name: string,
   { gpu, storage, offset, size, dtype, shape }: Tensor,
 ): BufferRange | undefined {
-  if ((offset === 0 && storage.bytes <= gpu.bindingLimit) || storage.texture) return undefined;
+  if (offset === 0 && storage.bytes <= gpu.bindingLimit) return undefined;
   const element = bytesPerElement(dtype), bytes = Math.ceil(size * element / 16) * 16;
   if (bytes > gpu.bindingLimit) {
     throw new WeftError(

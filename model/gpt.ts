@@ -12,7 +12,6 @@ import { matmul } from "../engine/ops/matmul.ts";
 import { randomNormals, RandomStream } from "../engine/random.ts";
 import { formatShape, sizeOf } from "../engine/shape.ts";
 import { empty, type Tensor, tensor } from "../engine/tensor.ts";
-import { asTexture } from "../engine/texture.ts";
 import { WeftError } from "../engine/weft_error.ts";
 import { checkGptConfig, type GptConfig, gptParameterShapes } from "./gpt_config.ts";
 import { KvCache } from "./kv_cache.ts";
@@ -109,7 +108,7 @@ export class Gpt implements LanguageModel {
     else if (options.lastOnly) x = slice(x, { axis: 1, start: -1 });
     const hidden = this.#norm(x, "ln_f");
     options.probe?.("hidden", hidden);
-    const logits = matmul(hidden, this.#matrix("wte", this.#held(options, hidden)), { transposeB: true, dtype: "f32" });
+    const logits = matmul(hidden, this.#matrix("wte", options.cache?.matrices), { transposeB: true, dtype: "f32" });
     options.probe?.("logits", logits);
     return logits;
   }
@@ -131,8 +130,7 @@ export class Gpt implements LanguageModel {
     cache.arena.hold(() => {
       for (const [name, weight] of this.#parameters) {
         if (weight.shape.length !== 2 || name === "wpe.weight") continue;
-        const matrix = dtype === "f16" ? cast(weight, dtype) : asTexture(weight);
-        if (matrix) cache.matrices.set(name, matrix);
+        if (dtype === "f16") cache.matrices.set(name, cast(weight, dtype));
       }
     });
     return cache;
@@ -164,7 +162,7 @@ export class Gpt implements LanguageModel {
     const embedded = this.#embedded(ids, options), mask = this.#mask();
     let x = cast(mask ? dropout(embedded, mask.p, mask.key) : embedded, this.dtype);
     probe?.("embedding", x);
-    const held = this.#held(options, x);
+    const held = options.cache?.matrices;
     for (let i = 0; i < this.config.n_layer; i++) {
       const name = `h.${i}`, masks = [this.#mask(), this.#mask(), this.#mask()];
       const attend = (qkv: Tensor): Tensor => {
@@ -219,11 +217,6 @@ export class Gpt implements LanguageModel {
 
   #weight(name: string): Tensor {
     return this.#parameters.get(`${name}.weight`)!;
-  }
-
-  /** The matrices that a cache holds, where they serve products with so many rows: those in textures serve few. */
-  #held({ cache }: ForwardOptions, x: Tensor): Held | undefined {
-    return this.dtype === "f16" || x.size <= 16 * this.config.n_embd ? cache?.matrices : undefined;
   }
 
   /** The weight of a linear layer as it is computed with. */

@@ -40,7 +40,7 @@ export interface KvCacheSize {
 export class KvCache {
   /** Its sizes. */
   readonly size: KvCacheSize;
-  /** Matrices as they serve one token at a time: cast once and not for each token, or in textures. */
+  /** Matrices of a model that computes in f16: cast once, and not for each token. */
   readonly matrices: Map<string, Tensor> = new Map();
   /** Memory that is given back with the cache. */
   readonly arena: Arena;
@@ -119,10 +119,6 @@ export class KvCache {
 
   /** Gives the memory back. */
   free(): void {
-    this.#gpu.recorder.submit(); // a texture that is destroyed must not be in what is recorded
-    const textures = [...this.matrices.values()].map(({ storage }) => storage).filter(({ texture }) => texture);
-    this.#gpu.recorder.forget(new Set(textures.map(({ id }) => id)));
-    for (const { texture } of textures) texture!.destroy();
     this.matrices.clear();
     this.arena.free();
   }

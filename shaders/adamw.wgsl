@@ -41,8 +41,12 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(9) var<storage, read_write> m: array<vec4f>;
 @group(0) @binding(10) var<storage, read_write> v: array<vec4f>;
+@group(0) @binding(13) var<storage, read> p_copy: array<vec4f>;           // with COPIED, p as it is before the step
+@group(0) @binding(14) var<storage, read> m_copy: array<vec4f>;           // likewise
+@group(0) @binding(15) var<storage, read> v_copy: array<vec4f>;           // likewise
 
 override GROWTH: u32 = 0u;
+override COPIED: bool = false;  // whether what is written is read elsewhere: in textures, for llvmpipe
 
 @compute @workgroup_size(64)
 fn sum_squares(@builtin(global_invocation_id) id: vec3u) {
@@ -113,10 +117,22 @@ fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   let i = id.x + id.y * (groups.x * 64u);
   let scale = norm_and_scale[1];
   if (i * 4u >= params.size || scale == 0.0) { return; }
+  var weight: vec4f;
+  var mean: vec4f;
+  var square: vec4f;
+  if (COPIED) {
+    weight = p_copy[i];
+    mean = m_copy[i];
+    square = v_copy[i];
+  } else {
+    weight = p[i];
+    mean = m[i];
+    square = v[i];
+  }
   let gradient = scale * g[i];
-  let mean = params.beta1 * m[i] + params.one_minus_beta1 * gradient;
-  let square = params.beta2 * v[i] + params.one_minus_beta2 * gradient * gradient;
+  mean = params.beta1 * mean + params.one_minus_beta1 * gradient;
+  square = params.beta2 * square + params.one_minus_beta2 * gradient * gradient;
   m[i] = mean;
   v[i] = square;
-  p[i] = p[i] * (1.0 - params.shrink) - norm_and_scale[2] * mean / (sqrt(square) / norm_and_scale[3] + params.eps);
+  p[i] = weight * (1.0 - params.shrink) - norm_and_scale[2] * mean / (sqrt(square) / norm_and_scale[3] + params.eps);
 }

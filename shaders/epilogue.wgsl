@@ -1,6 +1,6 @@
 // How a product stores a block of four rows and four columns: the end of matmul_*.wgsl. With v = (A · B)[m, n]:
 //   pre = v + bias[n];  c = other + dropout(gelu(pre)), each part where its override says so
-// Blocks may reach beyond the edge. p is the Params of the file that this one ends, with M, N and the key of dropout, and
+// Blocks may reach beyond the edge; how four columns are stored is in stores_vectors.wgsl or in stores_elements.wgsl. p is the Params of the file that this one ends, with M, N and the key of dropout, and
 // Real the type of its operands' elements.
 
 alias Result = f32;  // or f16: of C
@@ -12,12 +12,9 @@ override TANH: bool = true;
 override KEEP_PRE: bool = false;  // whether `pre` is stored: what the gradient of the GELU needs
 override RESIDUAL: bool = false;
 override DROPOUT: bool = false;
-override VEC4: bool = false;      // whether N is a multiple of 4
 
-@group(0) @binding(10) var<storage, read_write> c: array<Result>;    // (batch, M, N)
-@group(0) @binding(11) var<storage, read_write> pre: array<Real>;  // the same, with KEEP_PRE
-@group(0) @binding(12) var<storage, read> other: array<vec4<Real>>;  // the same, with RESIDUAL
-@group(0) @binding(13) var<storage, read> bias: array<Bias>;       // (N), with BIAS
+@group(0) @binding(12) var<storage, read> other: array<vec4<Real>>;  // (batch, M, N), with RESIDUAL
+@group(0) @binding(13) var<storage, read> bias: array<Bias>;         // (N), with BIAS
 
 // That of columns n … n + 3. A kernel asks once and hands it to every store: llvmpipe would load it anew for each.
 fn bias_of(n: u32) -> vec4f {
@@ -37,23 +34,12 @@ fn store_row(batch: u32, m: u32, n: u32, sums: vec4f, bias_n: vec4f) {
   let at = (batch * p.M + m) * p.N + n;
   var v = sums;
   if (BIAS) { v += bias_n; }
-  if (KEEP_PRE) {
-    if (n < p.N) { pre[at] = Real(v.x); }
-    if (n + 1u < p.N) { pre[at + 1u] = Real(v.y); }
-    if (n + 2u < p.N) { pre[at + 2u] = Real(v.z); }
-    if (n + 3u < p.N) { pre[at + 3u] = Real(v.w); }
-  }
+  if (KEEP_PRE) { store_pre(at, n, v); }
   if (GELU) { v *= gelu_cdf(v, TANH); }
   if (DROPOUT) { v *= vec4f(factor(at), factor(at + 1u), factor(at + 2u), factor(at + 3u)); }
-  if (RESIDUAL && VEC4) { v += vec4f(other[at / 4u]); }
-  if (RESIDUAL && !VEC4) { v += vec4f(other_at(at), other_at(at + 1u), other_at(at + 2u), other_at(at + 3u)); }
-  if (n < p.N) { c[at] = Result(v.x); }
-  if (n + 1u < p.N) { c[at + 1u] = Result(v.y); }
-  if (n + 2u < p.N) { c[at + 2u] = Result(v.z); }
-  if (n + 3u < p.N) { c[at + 3u] = Result(v.w); }
+  if (RESIDUAL) { v += other_of(at); }
+  store_c(at, n, v);
 }
-
-fn other_at(i: u32) -> f32 { return f32(other[i / 4u][i % 4u]); }
 
 // 0, or 1 / (1 − drop): the same mask as dropout.wgsl makes for the element of this index.
 fn factor(i: u32) -> f32 {

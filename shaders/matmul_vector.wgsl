@@ -1,8 +1,7 @@
 // C = A · B, batched: C[m, n] = Σ_k A[m, k] · B[k, n], one row and four columns per invocation.
 //
 // For products of few rows, such as those of generation, which read B once and are as fast as memory. `split` shares the
-// sum over k among LANES_K invocations, for GPUs, which have more lanes than such a product has columns. `wide`, for CPUs, has
-// ROWS rows and QUADS times four columns per invocation, so that what is loaded serves more than one multiplication.
+// sum over k among LANES_K invocations, for GPUs, which have more lanes than such a product has columns.
 //
 // Operands may lie in any layout, as in matmul_registers.wgsl. K_VEC4: both have their k side by side at multiples of
 // 4, and vec4s run along k; B_VEC4: B has its n so, and vec4s run along n. epilogue.wgsl stores.
@@ -29,8 +28,6 @@ override B_VEC4: bool = false;
 
 const LANES: u32 = 8;    // tunable: invocations side by side along N
 const LANES_K: u32 = 1;  // tunable: invocations that share a sum, in `split`
-const ROWS: u32 = 1;     // tunable, in `wide`
-const QUADS: u32 = 4;    // tunable, in `wide`
 
 var<workgroup> partial: array<array<vec4f, LANES>, LANES_K>;
 
@@ -89,51 +86,4 @@ fn split(
     if (lane.y < half) { partial[lane.y][lane.x] += partial[lane.y + half][lane.x]; }
   }
   if (lane.y == 0u && group < p.workgroups && n < p.N) { store_row(row / p.M, row % p.M, n, partial[0][lane.x], bias_of(n)); }
-}
-
-// One batch; K_VEC4 or B_VEC4. What lies beyond an edge is computed from whatever is there, and not stored.
-@compute @workgroup_size(LANES)
-fn wide(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-) {
-  let group = workgroup.x + workgroup.y * groups.x;
-  if (group >= p.workgroups) { return; }
-  let first = (group % p.tiles_n * QUADS * LANES + lane.x) * 4u;
-  let m = group / p.tiles_n * ROWS;
-  let at_a = p.a_offset + m * p.a_m;
-  let at_b = p.b_offset + first * p.b_n;
-  let K = min(p.K, arrayLength(&a));  // which llvmpipe cannot build the kernel for
-  var sums: array<vec4f, ROWS * QUADS>;
-  for (var i = 0u; i < ROWS * QUADS; i++) { sums[i] = vec4f(); }
-  if (K_VEC4) {
-    for (var k = 0u; k < K; k += 4u) {
-      var x: array<vec4f, ROWS>;
-      for (var r = 0u; r < ROWS; r++) { x[r] = vec4f(a4[(at_a + r * p.a_m + k) / 4u]); }
-      for (var j = 0u; j < QUADS; j++) {
-        let at = at_b + j * LANES * 4u * p.b_n + k;
-        let b0 = vec4f(b4[at / 4u]);
-        let b1 = vec4f(b4[(at + p.b_n) / 4u]);
-        let b2 = vec4f(b4[(at + 2u * p.b_n) / 4u]);
-        let b3 = vec4f(b4[(at + 3u * p.b_n) / 4u]);
-        for (var r = 0u; r < ROWS; r++) {
-          sums[r * QUADS + j] += vec4f(dot(x[r], b0), dot(x[r], b1), dot(x[r], b2), dot(x[r], b3));
-        }
-      }
-    }
-  } else {
-    for (var k = 0u; k < K; k++) {
-      var x: array<f32, ROWS>;
-      for (var r = 0u; r < ROWS; r++) { x[r] = f32(a[at_a + r * p.a_m + k * p.a_k]); }
-      for (var j = 0u; j < QUADS; j++) {
-        let row = vec4f(b4[(at_b + j * LANES * 4u + k * p.b_k) / 4u]);
-        for (var r = 0u; r < ROWS; r++) { sums[r * QUADS + j] += x[r] * row; }
-      }
-    }
-  }
-  for (var i = 0u; i < ROWS * QUADS; i++) {
-    let n = first + i % QUADS * LANES * 4u;
-    if (n < p.N) { store_row(0u, m + i / QUADS, n, sums[i], bias_of(n)); }
-  }
 }

@@ -29,12 +29,14 @@ struct Params {
 @group(0) @binding(7) var<storage, read> dy: array<Real>;
 @group(0) @binding(12) var<storage, read> dy4: array<vec4<Real>>;       // the same memory
 @group(0) @binding(8) var<storage, read_write> dx: array<Real>;         // with ADD, what it holds is added to
+@group(0) @binding(13) var<storage, read> dx_copy: array<vec4<Real>>;   // that, with COPIED; otherwise anything
 @group(0) @binding(9) var<storage, read_write> d_weight: array<f32>;    // (stretches, C)
 @group(0) @binding(10) var<storage, read_write> d_bias: array<f32>;     // (stretches, C)
 
 override CENTER: bool = true;  // layer norm; otherwise RMS norm
 override BIAS: bool = false;
 override ADD: bool = false;    // dx to what other operations gave
+override COPIED: bool = false; // whether that is read elsewhere: in a texture, for llvmpipe
 // Whether a round of a loop takes four channels, C being a multiple of 4; otherwise one, as the first of a vec4. On CPUs a
 // load takes as long for four as for one; on GPUs neighbours should read neighbours.
 override WIDE: bool = false;
@@ -105,8 +107,12 @@ fn store_dx(row: u32, first: u32, step: u32, sums: vec2f) {
     let i = row * p.C + c;
     let n = (x_at(i) - s.x) * s.y;
     var slope = s.y * (dy_at(i) * weight_at(c) - mean_g - n * mean_gn);
-    if (ADD) { slope.x += f32(dx[i]); }
-    if (ADD && WIDE) { slope += vec4f(0.0, f32(dx[i + 1u]), f32(dx[i + 2u]), f32(dx[i + 3u])); }
+    if (ADD && COPIED && WIDE) {
+      slope += vec4f(dx_copy[i / 4u]);
+    } else if (ADD) {
+      slope.x += f32(dx[i]);
+      if (WIDE) { slope += vec4f(0.0, f32(dx[i + 1u]), f32(dx[i + 2u]), f32(dx[i + 3u])); }
+    }
     dx[i] = Real(slope.x);
     if (WIDE) {
       dx[i + 1u] = Real(slope.y);

@@ -1,5 +1,20 @@
 import { assertEquals } from "@std/assert";
-import { fill, gelu, Gpu, layerNorm, matmul, randomNormals, Scope, type Tensor, tensor } from "../mod.ts";
+import {
+  AdamW,
+  add,
+  backward,
+  embedding,
+  fill,
+  gelu,
+  Gpu,
+  layerNorm,
+  matmul,
+  randomNormals,
+  Scope,
+  sum,
+  type Tensor,
+  tensor,
+} from "../mod.ts";
 import { copyPart } from "../engine/ops/strided_copy.ts";
 import { force, gpuTest } from "./_check_op.ts";
 
@@ -28,6 +43,83 @@ gpuTest("kernels give the same bits from textures as from buffers, in rows of te
   const x = random(gpu, [300, 68], 1), weight = random(gpu, [68], 2), w = random(gpu, [68, 132], 3);
   const [buffers, texels] = await bothWays(gpu, () => matmul(layerNorm(x, weight), w));
   assertEquals(texels, buffers);
+});
+
+gpuTest("single elements and pairs are read from textures, too", async (gpu) => {
+  using _ = new Scope(gpu);
+  const table = random(gpu, [1001, 37], 5), ids = tensor(gpu, new Int32Array([0, 1000, 7, 501, 7]));
+  const x = random(gpu, [61, 130], 6), weight = random(gpu, [130], 7), slope = random(gpu, [61, 130], 8);
+  const ways: [string, () => Tensor][] = [
+    ["rows of a table", () => embedding(table, ids)],
+    ["columns of a matrix", () => sum(x, { axes: [0] })],
+    ["rows of a matrix", () => sum(x, { axes: [1] })],
+    ["statistics of a norm", () => { // pairs of mean and 1 / deviation
+      const leaf = tensor(gpu, [...Array(61 * 130).keys()].map((i) => Math.sin(i)), [61, 130], { requiresGrad: true });
+      using _ = new Scope(gpu, { grad: true });
+      const y = layerNorm(leaf, weight);
+      backward(sum(matmul(y, slope, { transposeB: true })));
+      return leaf.grad!;
+    }],
+  ];
+  for (const [what, run] of ways) {
+    const [buffers, texels] = await bothWays(gpu, run);
+    assertEquals(texels, buffers, what);
+  }
+});
+
+gpuTest("what a kernel writes it may read as it was before: sums of gradients, and steps of AdamW", async (gpu) => {
+  const gradient = () => {
+    const x = tensor(gpu, randomNormals(48 * 64, { seed: 2, stream: 0 }), [48, 64], { requiresGrad: true });
+    const hidden = add(x, x); // an intermediate, to whose gradient the norm adds
+    backward(sum(gelu(add(hidden, gelu(layerNorm(hidden, random(gpu, [64], 3)))))));
+    return x.grad!;
+  };
+  const stepped = () => {
+    const p = tensor(gpu, randomNormals(5001, { seed: 3, stream: 0 }), [5001], { requiresGrad: true });
+    const optimizer = new AdamW(new Map([["p", p]]), { weightDecay: 0.1 });
+    for (let step = 0; step < 3; step++) {
+      using _ = new Scope(gpu, { grad: true });
+      backward(sum(gelu(p)));
+      optimizer.step({ lr: 0.01, clip: 1 });
+    }
+    return p;
+  };
+  for (const run of [gradient, stepped]) {
+    const results: Float32Array[] = [];
+    for (const loads of ["buffers", "texels"] as const) {
+      using _forced = force(gpu, { loads });
+      using _ = new Scope(gpu, { grad: run === gradient });
+      results.push(await run().read());
+    }
+    assertEquals(results[1], results[0], run.name);
+  }
+});
+
+gpuTest("a rehearsal does not make a copy seem to be made", async (gpu) => {
+  using _ = new Scope(gpu);
+  using _forced = force(gpu, { loads: "texels" });
+  const x = fill(gpu, [5000], 1), one = (await gelu(x).read())[0], two = (await gelu(fill(gpu, [5000], 2)).read())[0];
+  gpu.write(x.storage, new Float32Array(5000).fill(2));
+  gpu.rehearse(() => void gelu(x));
+  assertEquals((await gelu(x).read())[0], two);
+  gpu.rehearse(() => gpu.recorder.copy(x.storage, 0, x.storage, 4, 4)); // would write it
+  assertEquals((await gelu(x).read())[0], two);
+  assertEquals(one === two, false);
+});
+
+Deno.test("llvmpipe is asked for four threads a core, unless the environment says how many", async () => {
+  const variable = "LP_NUM_THREADS", before = Deno.env.get(variable);
+  try {
+    for (const [given, expected] of [[undefined, String(4 * navigator.hardwareConcurrency)], ["3", "3"]] as const) {
+      if (given === undefined) Deno.env.delete(variable);
+      else Deno.env.set(variable, given);
+      using _ = await Gpu.open();
+      assertEquals(Deno.env.get(variable), expected);
+    }
+  } finally {
+    if (before === undefined) Deno.env.delete(variable);
+    else Deno.env.set(variable, before);
+  }
 });
 
 gpuTest(

@@ -3,7 +3,7 @@ import { defineShader } from "../engine/kernel.ts";
 import { reshape, slice } from "../engine/ops/layout.ts";
 import { scale } from "../engine/ops/unary.ts";
 import { inParts, stretchesOf } from "../engine/parts.ts";
-import { run } from "../engine/run.ts";
+import { copyToTexels, readsTexels, run } from "../engine/run.ts";
 import { Scope } from "../engine/scope.ts";
 import { empty, type Tensor, tensor, zeros } from "../engine/tensor.ts";
 import { TensorGroups } from "./tensor_groups.ts";
@@ -165,17 +165,22 @@ export class AdamW {
       this.#groups.update(this.lastStep, params);
     } else this.#updateEach(common);
     for (const p of this.parameters.values()) p.zeroGrad();
+    copyToTexels([...this.parameters.values()]); // which the next forward pass reads
   }
 
   #updateEach(common: Record<string, number>): void {
     const { weightDecay } = this.#options, { lr } = common;
+    copyToTexels([...this.#moments.values()].flatMap(({ m, v }) => [m, v]));
     for (const [name, p] of this.parameters) {
       const { m, v } = this.#moments.get(name)!;
       const decay = p.shape.length >= 2 ? weightDecay : 0;
       inParts({ g: p.grad!, p, m, v }, (parts, size) => {
-        run(shader, "update", { ...parts, norm_and_scale: this.lastStep }, {
+        const { g } = parts, copied = readsTexels(p.gpu, Object.values(parts));
+        const [p_copy, m_copy, v_copy] = copied ? [parts.p, parts.m, parts.v] : [g, g, g];
+        run(shader, "update", { ...parts, p_copy, m_copy, v_copy, norm_and_scale: this.lastStep }, {
           threads: Math.ceil(size / 4),
           params: { ...common, size, first: 0, lanes: 0, tensor: 0, shrink: lr * decay },
+          constants: { COPIED: copied ? 1 : 0 },
         });
       });
     }
@@ -187,6 +192,7 @@ export class AdamW {
     const partial = empty(gpu, [this.#partials.all], { label: "partial norms" });
     const total = empty(gpu, [this.parameters.size], { label: "squared norms" });
     let first = 0, index = 0;
+    copyToTexels([...this.parameters.values()].flatMap(({ grad }) => grad ?? []));
     for (const [name, { grad }] of this.parameters) {
       if (grad === undefined) {
         throw new WeftError(`Cannot take a step: ${name} has no gradient; call backward before`);

@@ -67,29 +67,32 @@ export function planStep(
   const { batchSize, gradAccumSteps = 1 } = options, { n_layer, n_embd, block_size } = config;
   const inUse = () => gpu.memory.bytesInUse, tokens = batchSize * block_size;
   const dispatches: { micro: Dispatch[]; optimizer: Dispatch[] } = { micro: [], optimizer: [] };
-  const model = new Gpt(gpu, config, { initialize: false }), weights = inUse();
+  const model = new Gpt(gpu, config, { initialize: false }), parameters = [...model.parameters().values()];
+  for (const { storage } of parameters) storage.use("buffer"); // as writing them would
+  const weights = inUse();
   model.activationCheckpointing = options.activationCheckpointing ?? false;
   model.dtype = options.dtype ?? "f32";
   const optimizer = new AdamW(model.parameters(), model.dtype === "f16" ? { lossScale: firstLossScale } : {});
   const moments = inUse() - weights;
-  let activations = 0, parameters = 0;
-  for (let micro = 0; micro < Math.min(2, gradAccumSteps); micro++) { // further ones are as the second
-    const before = inUse();
-    dispatches.micro = gpu.rehearse(() => {
-      using _ = new Scope(gpu, { grad: true });
-      const ids = () => tensor(gpu, new Int32Array(tokens), [batchSize, block_size]);
-      const loss = model.loss(ids(), ids());
-      activations = inUse() - before;
-      backward(loss, { scale: optimizer.gradientOfLoss() });
-    });
+  let activations = 0, gradients = 0;
+  for (let step = 0; step < 2; step++) { // the second finds copies that the first left
+    for (let micro = 0; micro < Math.min(2, gradAccumSteps); micro++) { // further ones are as the second
+      const before = inUse();
+      dispatches.micro = gpu.rehearse(() => {
+        using _ = new Scope(gpu, { grad: true });
+        const ids = () => tensor(gpu, new Int32Array(tokens), [batchSize, block_size]);
+        const loss = model.loss(ids(), ids());
+        activations = inUse() - before;
+        backward(loss, { scale: optimizer.gradientOfLoss() });
+      });
+    }
+    gradients = parameters.reduce((sum, { grad }) => sum + grad!.storage.bytes, 0);
+    dispatches.optimizer = gpu.rehearse(() => optimizer.step({ lr: 0, clip: 1 }));
   }
-  const gradients = inUse() - weights - moments;
-  dispatches.optimizer = gpu.rehearse(() => optimizer.step({ lr: 0, clip: 1 }));
-  for (const { size } of model.parameters().values()) parameters += size;
   const { peakBytes, bytesReserved } = gpu.memory;
-  const N = parameters - block_size * n_embd;
+  const count = parameters.reduce((sum, { size }) => sum + size, 0), N = count - block_size * n_embd;
   return {
-    parameters,
+    parameters: count,
     flops: gradAccumSteps * tokens * (6 * N + 6 * n_layer * n_embd * block_size),
     memory: {
       weights,

@@ -1,7 +1,7 @@
 import source from "../../shaders/norm.wgsl" with { type: "text" };
 import { defineShader } from "../kernel.ts";
 import { byRow, rowLanes } from "../row_lanes.ts";
-import { run } from "../run.ts";
+import { readsTexels, run } from "../run.ts";
 import { record } from "../scope.ts";
 import { expectShape, formatShape } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";
@@ -50,10 +50,11 @@ function normalize(
     // Behind a norm the residual stream goes past it, and its gradient has come already.
     const present = soFar(x), dx = present ?? empty(gpu, x.shape, { dtype: x.dtype, label: `gradient of ${op}` });
     const { entry, launch } = byRow(gpu, "backward", rows, 2 * C / WIDTH);
-    run(shader, entry, { x, x4: x, weight, statistics: stats, dy, dy4: dy, dx }, {
+    const copied = present !== undefined && WIDTH === 4 && readsTexels(gpu, [x, dx]);
+    run(shader, entry, { x, x4: x, weight, statistics: stats, dy, dy4: dy, dx, dx_copy: copied ? dx : x }, {
       ...launch,
       params,
-      constants: { ...constants, ADD: present ? 1 : 0 },
+      constants: { ...constants, ADD: present ? 1 : 0, COPIED: copied ? 1 : 0 },
     });
     const d_weight = empty(gpu, [stretches, C], { label: `partial weight gradient of ${op}` });
     const d_bias = empty(gpu, [stretches, C], { label: `partial bias gradient of ${op}` });

@@ -2,16 +2,16 @@ import registersSource from "../../shaders/matmul_registers.wgsl" with { type: "
 import rowsLoadedSource from "../../shaders/rows_loaded.wgsl" with { type: "text" };
 import rowsShuffledSource from "../../shaders/rows_shuffled.wgsl" with { type: "text" };
 import quadsSource from "../../shaders/matmul_quads.wgsl" with { type: "text" };
-import textureSource from "../../shaders/matmul_texture.wgsl" with { type: "text" };
+import fewRowsSource from "../../shaders/matmul_few_rows.wgsl" with { type: "text" };
 import vectorSource from "../../shaders/matmul_vector.wgsl" with { type: "text" };
 import workgroupSource from "../../shaders/matmul_workgroup.wgsl" with { type: "text" };
 import type { Trial } from "../choices.ts";
 import type { Gpu } from "../gpu.ts";
-import { type Constants, defineShader, type Params } from "../kernel.ts";
+import { type Constants, defineShader, type Params, type Shader } from "../kernel.ts";
 import { bytesPerElement } from "../host_tensor.ts";
 import { partOf, stretchesOf } from "../parts.ts";
 import { run } from "../run.ts";
-import { epilogue as epilogueShader } from "../shader_parts.ts";
+import { epilogues } from "../shader_parts.ts";
 import { Scope } from "../scope.ts";
 import { empty, type Tensor, tensor } from "../tensor.ts";
 import { WeftError } from "../weft_error.ts";
@@ -22,12 +22,21 @@ import { copyPart } from "./strided_copy.ts";
 
 const rowsLoaded = defineShader("rows_loaded.wgsl", rowsLoadedSource);
 const rowsShuffled = defineShader("rows_shuffled.wgsl", rowsShuffledSource);
-const registers = defineShader("matmul_registers.wgsl", registersSource, [epilogueShader, rowsLoaded]);
-const shuffling = defineShader("matmul_registers.wgsl", registersSource, [epilogueShader, rowsShuffled]);
-const vector = defineShader("matmul_vector.wgsl", vectorSource, [epilogueShader]);
-const texture = defineShader("matmul_texture.wgsl", textureSource, [epilogueShader]);
-const quads = defineShader("matmul_quads.wgsl", quadsSource, [epilogueShader]);
-const workgroup = defineShader("matmul_workgroup.wgsl", workgroupSource, [epilogueShader]);
+/** A file of tiles for results whose rows are multiples of 4 elements, and for others. */
+interface Tiles {
+  readonly vectors: Shader;
+  readonly elements: Shader;
+}
+const defineTiles = (name: string, source: string, parts: readonly Shader[] = []): Tiles => ({
+  vectors: defineShader(name, source, [epilogues.vectors, ...parts]),
+  elements: defineShader(name, source, [epilogues.elements, ...parts]),
+});
+const registers = defineTiles("matmul_registers.wgsl", registersSource, [rowsLoaded]);
+const shuffling = defineTiles("matmul_registers.wgsl", registersSource, [rowsShuffled]);
+const vector = defineTiles("matmul_vector.wgsl", vectorSource);
+const fewRows = defineTiles("matmul_few_rows.wgsl", fewRowsSource);
+const quads = defineTiles("matmul_quads.wgsl", quadsSource);
+const workgroup = defineTiles("matmul_workgroup.wgsl", workgroupSource);
 
 /** A matrix inside a tensor, in elements: where the next row (of `a`) or column (of `b`), and the next k, lie. */
 export interface Operand {
@@ -106,7 +115,6 @@ export type ProductVariant = typeof productVariants[number];
  * may be of another. Not recorded.
  */
 export function product(c: Tensor, spec: Product, epilogue: Epilogue = {}): void {
-  if (spec.b.tensor.storage.texture) return textureProduct(c, spec, epilogue);
   using _ = new Scope(c.gpu); // copies and parts die here, not with the activations
   if (splitToFit(c, spec)) return;
   const variant = variantOf(c.gpu, spec), parts = Number(/(\d+) parts/.exec(variant)?.[1] ?? 1);
@@ -117,56 +125,61 @@ export function product(c: Tensor, spec: Product, epilogue: Epilogue = {}): void
 function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: ProductVariant, K_last = spec.K): void {
   const { M, N, K, batch, a, b } = spec, { gpu } = c;
   const { flags, mask, tensors: ends } = ending(c, a.tensor, epilogue);
-  const tensors = {
-    ...variant === "quads" ? { a: a.tensor, b: b.tensor } : { a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor },
-    ...ends,
-  };
-  const params = {
-    ...{ M, N, K, a_offset: a.offset ?? 0, a_batch: a.batch, a_m: a.step, a_k: a.k },
-    ...{ b_offset: b.offset ?? 0, b_batch: b.batch, b_n: b.step, b_k: b.k, ...mask },
-  };
-  const start = (
-    tile: readonly [number, number],
-    shader: typeof registers,
-    entry: string,
-    constants: Constants,
-    more: Params = {},
-    loops?: number,
-  ): void => {
+  const ofA = { a_offset: a.offset ?? 0, a_batch: a.batch, a_m: a.step, a_k: a.k };
+  const ofB = { b_offset: b.offset ?? 0, b_batch: b.batch, b_n: b.step, b_k: b.k };
+  const start = (tile: readonly [number, number], tiles: Tiles, entry: string, launch: {
+    operands?: Readonly<Record<string, Tensor>>;
+    constants: Constants;
+    params?: (tiles_m: number) => Params;
+    loops?: number;
+  }): void => {
     const tiles_m = Math.ceil(M / tile[0]), tiles_n = Math.ceil(N / tile[1]), workgroups = batch * tiles_m * tiles_n;
-    run(shader, entry, tensors, {
+    const { operands = { a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor }, loops } = launch;
+    run(N % 4 === 0 ? tiles.vectors : tiles.elements, entry, { ...operands, ...ends }, {
       workgroups,
       loops,
       flops: 2 * M * N * ((batch - 1) * K + K_last),
-      params: { ...params, tiles_n, workgroups, ...shader !== vector && tile[0] > 1 ? { tiles_m } : {}, ...more },
-      constants: { ...flags, ...constants },
+      params: { M, N, K, ...mask, tiles_n, workgroups, ...launch.params?.(tiles_m) ?? { ...ofA, ...ofB, tiles_m } },
+      constants: { ...flags, ...launch.constants },
     });
   };
   const aVec4 = isVec4(a, a.step, a.k, M), bVec4 = isVec4(b, b.step, b.k, N);
   const aAlongK = isVec4(a, a.k, a.step, K), bAlongK = isVec4(b, b.k, b.step, K);
+  const whole = { a: a.tensor, b: b.tensor };
   if (variant === "quads") {
-    start([32, 32], quads, "main", { A_ALONG_K: aAlongK ? 1 : 0, B_ALONG_K: bAlongK ? 1 : 0 }, {}, K / 4);
+    const constants = { A_ALONG_K: aAlongK ? 1 : 0, B_ALONG_K: bAlongK ? 1 : 0 };
+    start([32, 32], quads, "main", { operands: whole, constants, loops: K / 4 });
   } else if (variant.startsWith("registers")) {
-    const shader = variant === "registers, shuffled" ? shuffling : registers;
-    start([32, 128], shader, "main", { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, {}, K);
-  } else if (variant === "vector" && gpu.isCpu && batch === 1 && (bVec4 || aAlongK && bAlongK)) {
-    const LANES = 8, ROWS = Math.min(M, 4), cores = navigator.hardwareConcurrency;
-    const QUADS = Math.max(1, Math.min(Math.floor(N / (4 * LANES * cores)), Math.floor((ROWS > 1 ? 12 : 6) / ROWS)));
-    const constants = { LANES, ROWS, QUADS, B_VEC4: bVec4 ? 1 : 0, K_VEC4: aAlongK && bAlongK ? 1 : 0 };
-    start([ROWS, 4 * LANES * QUADS], vector, "wide", constants, {}, K);
+    const tiles = variant === "registers, shuffled" ? shuffling : registers;
+    start([32, 128], tiles, "main", { constants: { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, loops: K });
+  } else if (
+    variant === "vector" && gpu.hasSubgroupsOf8 && batch === 1 && a.k === 1 && K % 8 === 0 && (bVec4 || bAlongK)
+  ) {
+    const ROWS = Math.min(M, 8), most = ROWS > 1 ? Math.floor(12 / ROWS) : 6, cores = navigator.hardwareConcurrency;
+    const QUADS = Math.max(1, Math.min(most, Math.floor(N / (32 * cores))));
+    start([ROWS, 32 * QUADS], fewRows, "main", {
+      operands: whole,
+      constants: { ROWS, QUADS, TRANSPOSED: bVec4 ? 0 : 1 },
+      params: () => ({ a_offset: a.offset ?? 0, a_m: a.step, b_offset: b.offset ?? 0, b_step: bVec4 ? b.k : b.step }),
+      loops: K,
+    });
   } else if (variant === "vector" || variant === "vector, shared") {
     const shared = variant === "vector, shared", LANES = shared ? 16 : gpu.isCpu ? 8 : 64;
     const constants = {
-      LANES,
-      ...shared ? { LANES_K: 16 } : {},
       B_VEC4: bVec4 ? 1 : 0,
       K_VEC4: aAlongK && bAlongK ? 1 : 0,
+      LANES,
+      ...shared ? { LANES_K: 16 } : {},
     };
-    start([1, 4 * LANES], vector, shared ? "split" : "main", constants, {}, shared ? undefined : K);
+    const params = () => ({ ...ofA, ...ofB }), loops = shared ? undefined : K;
+    start([1, 4 * LANES], vector, shared ? "split" : "main", { constants, params, loops });
   } else {
     const [BLOCKS_M, BLOCKS_N] = /(\d)×(\d)/.exec(variant)!.slice(1).map(Number);
     const A_LOAD = aAlongK ? 2 : aVec4 ? 1 : 0, B_LOAD = bAlongK ? 2 : bVec4 ? 1 : 0;
-    start([64 * BLOCKS_M, 64 * BLOCKS_N], workgroup, "main", { BLOCKS_M, BLOCKS_N, A_LOAD, B_LOAD }, { K_last });
+    start([64 * BLOCKS_M, 64 * BLOCKS_N], workgroup, "main", {
+      constants: { BLOCKS_M, BLOCKS_N, A_LOAD, B_LOAD },
+      params: (tiles_m) => ({ ...ofA, ...ofB, tiles_m, K_last }),
+    });
   }
 }
 
@@ -185,34 +198,10 @@ function ending(
     },
     flags: {
       ...{ BIAS: bias ? 1 : 0, GELU: gelu ? 1 : 0, TANH: gelu === "tanh" ? 1 : 0, KEEP_PRE: pre ? 1 : 0 },
-      ...{ RESIDUAL: residual ? 1 : 0, DROPOUT: dropout ? 1 : 0, VEC4: c.shape[c.shape.length - 1] % 4 === 0 ? 1 : 0 },
+      ...{ RESIDUAL: residual ? 1 : 0, DROPOUT: dropout ? 1 : 0 },
     },
     mask: { ...dropout ?? { drop: 0, seed: 0, seed_high: 0, counter: 0 } },
   };
-}
-
-/** A product whose B is a texture, as `asTexture` makes them. */
-function textureProduct(c: Tensor, { M, N, K, batch, a, b }: Product, epilogue: Epilogue): void {
-  using _ = new Scope(c.gpu);
-  const ROWS = Math.min(M, 8), most = ROWS > 1 ? Math.floor(12 / ROWS) : 6, { height } = b.tensor.storage.texture!;
-  const QUADS = Math.max(1, Math.min(most, Math.floor(N / (32 * navigator.hardwareConcurrency))));
-  const tiles_n = Math.ceil(N / (32 * QUADS)),
-    workgroups = tiles_n * Math.ceil(M / ROWS),
-    TRANSPOSED = b.k === 1 ? 1 : 0;
-  if (batch > 1 || a.k !== 1 || K % 8 !== 0) {
-    throw new WeftError(`A product with a matrix in a texture takes one batch of rows of 8, 16, … elements, not ${K}`);
-  }
-  const { tensors, flags, mask } = ending(c, a.tensor, epilogue);
-  run(texture, "main", { a: a.tensor, b: b.tensor, ...tensors }, {
-    workgroups,
-    flops: 2 * M * N * K,
-    loops: K,
-    params: {
-      ...{ M, N, K, tiles_n, workgroups, height, width: b.tensor.shape[1] / 4 },
-      ...{ a_offset: a.offset ?? 0, a_m: a.step, ...mask },
-    },
-    constants: { ...flags, ROWS, QUADS, TRANSPOSED },
-  });
 }
 
 /** Sums over parts of k as if they were a batch, and then adds the parts in their order. */
@@ -356,5 +345,5 @@ function noise(size: number, seed: number): Float32Array<ArrayBuffer> {
  * residual at each of its 128 stores llvmpipe compiles for 5 s instead of 1.5, to save a hundredth of a step.
  */
 export function fusesAll(gpu: Gpu, spec: Product): boolean {
-  return spec.b.tensor.storage.texture !== undefined || !variantOf(gpu, spec).startsWith("registers");
+  return !variantOf(gpu, spec).startsWith("registers");
 }

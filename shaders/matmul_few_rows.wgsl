@@ -1,33 +1,31 @@
-// C = A · B for a few rows, with B in a texture: generation on CPUs. llvmpipe reads a buffer element by element and lane by lane,
-// and a texel of four at once, so that B comes about six times as fast.
+// C = A · B for a few rows, one batch: generation on CPUs.
 //
 // A workgroup is one subgroup of 8, whose lanes each load an eighth of a row of A and pass it on; each has ROWS rows and QUADS
-// times four columns. B is (K, N), four columns to a texel; or with TRANSPOSED (N, K), four k to a texel. Where B has more rows
-// than a texture may, it goes on beside itself: row r is at x = r / height · width, y = r % height. epilogue.wgsl stores.
+// times four columns. B is (K, N), and vec4s run along n; or with TRANSPOSED (N, K), and they run along k: element (k, n) is at
+// b_offset + k·b_step + n, or n·b_step + k. Rows of A have their k side by side. What lies beyond an edge is computed from
+// whatever is there, and not stored. epilogue.wgsl stores.
 
-alias Real = f32;  // or f16: of A
+alias Real = f32;  // or f16: what is stored; sums are f32
 
 struct Params {
-  M: u32, N: u32, K: u32,   // K is a multiple of 8, N of 4 unless TRANSPOSED
-  tiles_n: u32,             // workgroups along N
+  M: u32, N: u32, K: u32,      // K is a multiple of 8
+  tiles_n: u32,                // workgroups along N
   workgroups: u32,
-  height: u32, width: u32,  // of B, in texels
-  a_offset: u32, a_m: u32,  // where A begins, and from row to row
+  a_offset: u32, a_m: u32,     // where A begins, and from row to row
+  b_offset: u32, b_step: u32,  // likewise; multiples of 4
   drop: f32, seed: u32, seed_high: u32, counter: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> a: array<Real>;
-@group(0) @binding(2) var b: texture_2d<f32>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<Real>>;
 
 override TRANSPOSED: bool = false;
 
 const ROWS: u32 = 1;   // tunable
 const QUADS: u32 = 3;  // tunable
 
-fn texel(row: u32, column: u32) -> vec4f {
-  return textureLoad(b, vec2u(row / p.height * p.width + column, row % p.height), 0);
-}
+fn b_at(row: u32, quad: u32) -> vec4f { return vec4f(b[(p.b_offset + row * p.b_step) / 4u + quad]); }
 
 @compute @workgroup_size(8)
 fn main(
@@ -59,10 +57,10 @@ fn main(
         for (var j = 0u; j < QUADS; j++) {
           let n = (first + j * 8u) * 4u;
           let at = k / 4u + half;
-          let b0 = texel(n, at);
-          let b1 = texel(n + 1u, at);
-          let b2 = texel(n + 2u, at);
-          let b3 = texel(n + 3u, at);
+          let b0 = b_at(n, at);
+          let b1 = b_at(n + 1u, at);
+          let b2 = b_at(n + 2u, at);
+          let b3 = b_at(n + 3u, at);
           for (var r = 0u; r < ROWS; r++) {
             sums[r * QUADS + j] += vec4f(dot(x[r], b0), dot(x[r], b1), dot(x[r], b2), dot(x[r], b3));
           }
@@ -73,7 +71,7 @@ fn main(
         var x: array<f32, ROWS>;
         for (var r = 0u; r < ROWS; r++) { x[r] = subgroupShuffle(own[r], i); }
         for (var j = 0u; j < QUADS; j++) {
-          let row = texel(k + i, first + j * 8u);
+          let row = b_at(k + i, first + j * 8u);
           for (var r = 0u; r < ROWS; r++) { sums[r * QUADS + j] += x[r] * row; }
         }
       }
