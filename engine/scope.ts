@@ -146,6 +146,7 @@ export function record(output: Tensor, inputs: readonly Tensor[], backward: Back
   if (recording(output.gpu, inputs)) {
     output.requiresGrad = true;
     output.node = { output, inputs, backward, storages };
+    for (const input of inputs) input.uses++;
     scope.tape.push(output.node);
   }
   return output;

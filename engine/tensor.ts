@@ -24,6 +24,11 @@ export interface TapeNode {
   readonly backward: BackwardFunction;
   /** Storage that nothing reads once its backward has run. */
   readonly storages: readonly Storage[];
+  /**
+   * The GELU that is the last thing it does: the one operation that takes its output may multiply the gradient that it gives with
+   * the slope at `pre`, and says so in `taken`.
+   */
+  gelu?: { readonly pre: Tensor; readonly form: "tanh" | "erf"; taken: boolean };
 }
 
 /** How a tensor is made. */
@@ -61,6 +66,8 @@ export class Tensor {
   grad: Tensor | undefined;
   /** The operation that made it, while that is on the tape. */
   node: TapeNode | undefined;
+  /** How many operations on the tape take it. */
+  uses = 0;
   #storage: Storage;
   #generation: number;
 

@@ -1,5 +1,6 @@
 // How a product stores a block of four rows and four columns: the end of matmul_*.wgsl. With v = (A · B)[m, n]:
-//   pre = v + bias[n];  c = other + dropout(gelu(pre)), each part where its override says so
+//   pre = v + bias[n];  c = other + dropout(gelu(pre)), each part where its override says so;
+//   with SLOPE, c = v · gelu'(other)
 // Blocks may reach beyond the edge; how four columns are stored is in stores_vectors.wgsl or in stores_elements.wgsl. p is the Params of the file that this one ends, with M, N and the key of dropout, and
 // Real the type of its operands' elements.
 
@@ -11,9 +12,10 @@ override GELU: bool = false;
 override TANH: bool = true;
 override KEEP_PRE: bool = false;  // whether `pre` is stored: what the gradient of the GELU needs
 override RESIDUAL: bool = false;
+override SLOPE: bool = false;  // whether the slope of a GELU multiplies, whose input is `other`
 override DROPOUT: bool = false;
 
-@group(0) @binding(12) var<storage, read> other: array<vec4<Real>>;  // (batch, M, N), with RESIDUAL
+@group(0) @binding(12) var<storage, read> other: array<vec4<Real>>;  // (batch, M, N), with RESIDUAL or SLOPE
 @group(0) @binding(13) var<storage, read> bias: array<Bias>;         // (N), with BIAS
 
 // That of columns n … n + 3. A kernel asks once and hands it to every store: llvmpipe would load it anew for each.
@@ -23,22 +25,30 @@ fn bias_of(n: u32) -> vec4f {
 }
 
 fn store(batch: u32, m: u32, n: u32, v: mat4x4f, bias_n: vec4f) {
-  store_row(batch, m, n, v[0], bias_n);
-  store_row(batch, m + 1u, n, v[1], bias_n);
-  store_row(batch, m + 2u, n, v[2], bias_n);
-  store_row(batch, m + 3u, n, v[3], bias_n);
+  let M = p.M;  // once: llvmpipe reads members of a uniform for each lane anew, wherever they are named
+  let N = p.N;
+  let at = (batch * M + m) * N + n;
+  let columns = select(0u, N - n, n < N);
+  if (m < M) { store_at(at, columns, v[0], bias_n); }
+  if (m + 1u < M) { store_at(at + N, columns, v[1], bias_n); }
+  if (m + 2u < M) { store_at(at + 2u * N, columns, v[2], bias_n); }
+  if (m + 3u < M) { store_at(at + 3u * N, columns, v[3], bias_n); }
 }
 
-fn store_row(batch: u32, m: u32, n: u32, sums: vec4f, bias_n: vec4f) {
-  if (m >= p.M) { return; }
-  let at = (batch * p.M + m) * p.N + n;
+fn store_row(batch: u32, m: u32, n: u32, v: vec4f, bias_n: vec4f) {
+  if (m < p.M) { store_at((batch * p.M + m) * p.N + n, select(0u, p.N - n, n < p.N), v, bias_n); }
+}
+
+// Four columns, or as many as there are.
+fn store_at(at: u32, columns: u32, sums: vec4f, bias_n: vec4f) {
   var v = sums;
   if (BIAS) { v += bias_n; }
-  if (KEEP_PRE) { store_pre(at, n, v); }
+  if (KEEP_PRE) { store_pre(at, columns, v); }
   if (GELU) { v *= gelu_cdf(v, TANH); }
   if (DROPOUT) { v *= vec4f(factor(at), factor(at + 1u), factor(at + 2u), factor(at + 3u)); }
   if (RESIDUAL) { v += other_of(at); }
-  store_c(at, n, v);
+  if (SLOPE) { v *= gelu_slope(other_of(at), TANH); }
+  store_c(at, columns, v);
 }
 
 // 0, or 1 / (1 − drop): the same mask as dropout.wgsl makes for the element of this index.

@@ -1,6 +1,24 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { dropout, fill, linear, type LinearOptions, matmul, productVariants, Scope, WeftError } from "../mod.ts";
-import { checkOp, expectClose, gpuTest, type Nd, nd } from "./_check_op.ts";
+import {
+  add,
+  backward,
+  dropout,
+  fill,
+  gelu,
+  linear,
+  type LinearOptions,
+  matmul,
+  productVariants,
+  randomNormals,
+  reshape,
+  scale,
+  Scope,
+  sum,
+  type Tensor,
+  tensor,
+  WeftError,
+} from "../mod.ts";
+import { checkOp, expectClose, force, gpuTest, type Nd, nd } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
 const erfGelu = (v: number) => v * (1 + ref.erf(v / Math.SQRT2)) / 2;
@@ -20,21 +38,23 @@ function reference(x: Nd, weight: Nd, bias: Nd | undefined, residual: Nd | undef
 }
 
 const key = { seed: 9, counter: 2 };
-const kinds: [string, LinearOptions, boolean, boolean][] = [
-  ["nothing else", {}, false, false],
-  ["a bias", {}, true, false],
-  ["a residual", {}, false, true],
-  ["GELU by erf", { gelu: "erf" }, true, false],
-  ["GELU by tanh", { gelu: "tanh" }, false, false],
-  ["dropout", { dropout: { p: 0.3, key } }, false, false],
-  ["everything", { gelu: "tanh", dropout: { p: 0.4, key } }, true, true],
+// With N, a multiple of 4 or not: results are stored otherwise then.
+const kinds: [string, LinearOptions, boolean, boolean, number][] = [
+  ["nothing else", {}, false, false, 18],
+  ["a bias", {}, true, false, 18],
+  ["a residual", {}, false, true, 18],
+  ["GELU by erf", { gelu: "erf" }, true, false, 20],
+  ["GELU by tanh", { gelu: "tanh" }, false, false, 18],
+  ["dropout", { dropout: { p: 0.3, key } }, false, false, 20],
+  ["everything", { gelu: "tanh", dropout: { p: 0.4, key } }, true, true, 18],
+  ["everything, in vec4s", { gelu: "erf", dropout: { p: 0.4, key } }, true, true, 20],
 ];
 for (const product of [undefined, ...productVariants]) {
-  for (const [name, options, biased, residual] of kinds) {
-    if (product?.endsWith("parts") && name !== "everything" && name !== "nothing else") continue;
-    const inputs = [{ shape: [2, 5, 20] }, { shape: [20, 18] }];
-    if (biased) inputs.push({ shape: [18] });
-    if (residual) inputs.push({ shape: [2, 5, 18] });
+  for (const [name, options, biased, residual, N] of kinds) {
+    if (product?.endsWith("parts") && !name.startsWith("everything") && name !== "nothing else") continue;
+    const inputs = [{ shape: [2, 5, 20] }, { shape: [20, N] }];
+    if (biased) inputs.push({ shape: [N] });
+    if (residual) inputs.push({ shape: [2, 5, N] });
     checkOp(`linear with ${name}${product ? ` by ${product}` : ""}`, {
       inputs,
       run: (x, weight, ...rest) =>
@@ -49,6 +69,51 @@ for (const product of [undefined, ...productVariants]) {
       samples: 6,
     });
   }
+}
+
+// Backward, the second product multiplies what it stores with the slope of the first one's GELU.
+for (const product of [undefined, ...productVariants.filter((variant) => !variant.endsWith("parts"))]) {
+  for (const [gelu, hidden] of [["tanh", 24], ["erf", 23]] as const) {
+    const by = product ? `, by ${product}` : "";
+    checkOp(`linear of linear with GELU by ${gelu} of ${hidden}${by}`, {
+      inputs: [{ shape: [2, 5, 20] }, { shape: [20, hidden] }, { shape: [hidden] }, { shape: [hidden, 12] }],
+      run: (x, first, bias, second) => linear(linear(x, first, { bias, gelu }), second),
+      reference: (x, first, bias, second) =>
+        reference(reference(x, first, bias, undefined, { gelu }), second, undefined, undefined, {}),
+      forced: { product },
+      samples: 6,
+    });
+  }
+}
+
+const ends: [string, (hidden: Tensor, w: Tensor) => Tensor, number][] = [
+  ["one product", (hidden, w) => linear(hidden, w), 0],
+  ["two products", (hidden, w) => add(linear(hidden, w), linear(hidden, w)), 1],
+  ["a product and the residual of another", (hidden, w) => linear(hidden, w, { residual: hidden }), 1],
+  ["a product, and another operation", (hidden, w) => add(linear(hidden, w), scale(hidden, 2)), 1],
+  ["a view", (hidden, w) => linear(reshape(hidden, [6, 32]), w), 1],
+];
+for (const [name, end, expected] of ends) {
+  gpuTest(`the slope of a GELU is a pass of its own unless one product takes it: ${name}`, async (gpu) => {
+    const make = (shape: number[], stream: number) =>
+      tensor(gpu, randomNormals(shape[0] * shape[1], { seed: 3, stream }), shape, { requiresGrad: true });
+    const x = make([6, 16], 0), w = make([16, 32], 1), v = make([32, 32], 2), grads: Float32Array[] = [];
+    for (const fused of [true, false]) {
+      using _forced = force(gpu, { product: "workgroup 1×1" });
+      const step = () => {
+        using _ = new Scope(gpu, { grad: true });
+        const hidden = fused ? linear(x, w, { gelu: "tanh" }) : gelu(linear(x, w));
+        backward(sum(end(hidden, v)));
+      };
+      const passes = gpu.rehearse(step).filter(({ kernel }) => kernel === "gelu.wgsl/backward").length;
+      assertEquals(passes, fused ? expected : 1);
+      [x, w, v].forEach((leaf) => leaf.zeroGrad());
+      step();
+      grads.push(await w.grad!.read());
+      [x, w, v].forEach((leaf) => leaf.zeroGrad());
+    }
+    expectClose("gradient", grads[0], [...grads[1]], 1e-6);
+  });
 }
 
 gpuTest("dropout in a product's epilogue is that of dropout", async (gpu) => {

@@ -6,12 +6,15 @@ import {
   fill,
   Gpt,
   Gpu,
+  linear,
   matmul,
   planStep,
+  randomNormals,
   randomU32,
   readTensors,
   scale,
   Scope,
+  type Tensor,
   tensor,
   WeftError,
 } from "../mod.ts";
@@ -66,6 +69,31 @@ Deno.test("a plan knows of parts", async () => {
   const whole = count();
   gpu.bindingLimit = 96 * 1024;
   assertEquals(count(), whole + 2 * 3); // wte in four parts: of the norm's sum, and of the update
+});
+
+Deno.test("a linear layer larger than a binding has all that belongs to it", async () => {
+  using gpu = await Gpu.open();
+  using _ = new Scope(gpu);
+  const make = (shape: number[], stream: number) =>
+    tensor(gpu, randomNormals(shape.reduce((a, b) => a * b), { seed: 4, stream }), shape);
+  const x = make([300, 32], 0), weight = make([32, 64], 1), bias = make([64], 2), residual = make([300, 64], 3);
+  const wide = make([256, 300], 4), few = make([40, 256], 5), ofWide = make([300], 6), key = { seed: 1, counter: 2 };
+  const ways: [string, () => Tensor][] = [
+    ["a bias", () => linear(x, weight, { bias })],
+    ["GELU and a residual", () => linear(x, weight, { bias, gelu: "erf", residual })],
+    ["a large weight and a bias", () => linear(few, wide, { bias: ofWide, gelu: "tanh" })],
+  ];
+  const limit = gpu.bindingLimit;
+  for (const [what, run] of ways) {
+    const whole = await run().read();
+    gpu.bindingLimit = 64 * 1024; // a C of 76,800 bytes, a weight of 307,200
+    const dispatches = gpu.rehearse(() => void run()).filter(({ kernel }) => kernel.startsWith("matmul_"));
+    assertEquals(dispatches.length > 1, true);
+    expectClose(what, await run().read(), [...whole], 1e-6);
+    gpu.bindingLimit = limit;
+  }
+  gpu.bindingLimit = 64 * 1024; // masks are not made in parts, and are not left out
+  assertThrows(() => linear(x, weight, { dropout: { p: 0.4, key } }), WeftError, "Cannot run dropout.wgsl/main as out");
 });
 
 gpuTest("stretches cover all rows and begin where a binding may", (gpu) => {

@@ -1,5 +1,6 @@
 import source from "../../shaders/gelu.wgsl" with { type: "text" };
 import { defineShader } from "../kernel.ts";
+import { inParts } from "../parts.ts";
 import { geluCurve } from "../shader_parts.ts";
 import { type Launch, run } from "../run.ts";
 import { record } from "../scope.ts";
@@ -13,21 +14,21 @@ export type GeluForm = "tanh" | "erf";
 /** Gaussian error linear unit (Hendrycks & Gimpel 2016), element by element. */
 export function gelu(x: Tensor, form: GeluForm = "tanh"): Tensor {
   const y = empty(x.gpu, x.shape, { dtype: x.dtype, label: "gelu output" });
-  run(shader, "forward", { x, out: y }, launch(x, form));
+  inParts({ x, out: y }, (parts, size) => run(shader, "forward", parts, launch(size, form)));
   return record(y, [x], (dy) => [geluGradient(x, dy, form)]);
 }
 
 /** The gradient of GELU's input from that of its output. Not recorded. */
 export function geluGradient(x: Tensor, dy: Tensor, form: GeluForm): Tensor {
   const dx = empty(x.gpu, x.shape, { dtype: x.dtype, label: "gradient of gelu" });
-  run(shader, "backward", { x, dy, out: dx }, launch(x, form));
+  inParts({ x, dy, out: dx }, (parts, size) => run(shader, "backward", parts, launch(size, form)));
   return dx;
 }
 
-function launch(x: Tensor, form: GeluForm): Launch {
+function launch(size: number, form: GeluForm): Launch {
   return {
-    threads: Math.ceil(x.size / 4),
-    params: { size: x.size },
+    threads: Math.ceil(size / 4),
+    params: { size },
     constants: { TANH: form === "tanh" ? 1 : 0 },
   };
 }

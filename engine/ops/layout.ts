@@ -74,6 +74,7 @@ export function slice(x: Tensor, options: SliceOptions): Tensor {
         `the bounds must be in order and within 0 to ${extent}`,
     );
   }
+  if (start === 0 && end === extent) return reshape(x, x.shape);
   const shape = x.shape.with(axis, end - start);
   const strides = stridesOf(x.shape), offset = start * strides[axis];
   const y = stridedCopy("slice", x, shape, strides, offset);

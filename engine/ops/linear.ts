@@ -3,10 +3,11 @@ import { expectShape, formatShape } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";
 import { WeftError } from "../weft_error.ts";
 import { add } from "./binary.ts";
+import { cast } from "./cast.ts";
 import { dropout, type DropoutOptions, dropoutParams } from "./dropout.ts";
 import { gelu as applyGelu, type GeluForm, geluGradient } from "./gelu.ts";
 import { operand } from "./matmul.ts";
-import { fusesAll, product } from "./product.ts";
+import { fusesAll, largerThanBinding, product } from "./product.ts";
 import { sumTo } from "./reduce.ts";
 
 /** What a linear layer does besides: `residual + dropout(gelu(x · W + bias))`, each part if it is there. */
@@ -55,8 +56,11 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
   if (residual) expectShape("linear", { residual }, shape);
   const drops = options.dropout !== undefined && options.dropout.p > 0 ? options.dropout : undefined;
   const spec = { M, N, K, batch: 1, a: { ...operand(x, false), batch: 0, step: K }, b: operand(weight, true) };
-  if ((gelu || drops || residual) && !fusesAll(gpu, spec)) {
-    let y = linear(x, weight, { bias });
+  const large = largerThanBinding(gpu, x.dtype, spec),
+    fuses = large !== "B" && !(large && drops) && fusesAll(gpu, spec);
+  if (large === "B" && bias || (gelu || drops || residual) && !fuses) {
+    let y = linear(x, weight, large === "B" ? {} : { bias });
+    if (large === "B" && bias) y = add(y, cast(bias, x.dtype === "f16" ? "f16" : "f32"));
     if (gelu) y = applyGelu(y, gelu);
     if (drops) y = dropout(y, drops.p, drops.key);
     return residual ? add(residual, y) : y;
@@ -68,13 +72,19 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
   const y = empty(gpu, shape, { dtype: x.dtype, label: "output of linear" });
   const epilogue = { bias, gelu, pre, residual, dropout: drops && dropoutParams(drops) };
   product(y, spec, epilogue);
-  return record(y, inputs, (dy) => {
+  const curve = pre && !residual ? { pre, form: gelu!, taken: false } : undefined;
+  record(y, inputs, (dy) => {
     const dropped = drops ? dropout(dy, drops.p, drops.key) : dy;
-    const d = pre ? geluGradient(pre, dropped, gelu!) : dropped;
+    const d = pre && !curve?.taken ? geluGradient(pre, dropped, gelu!) : dropped;
     const gradients: (Tensor | undefined)[] = [undefined, undefined];
     if (x.requiresGrad) {
       const dx = gradients[0] = empty(gpu, x.shape, { dtype: x.dtype, label: "gradient of linear's input" });
-      product(dx, { M, N: K, K: N, batch: 1, a: { tensor: d, batch: 0, step: N, k: 1 }, b: operand(weight, false) });
+      const spec = { M, N: K, K: N, batch: 1, a: { tensor: d, batch: 0, step: N, k: 1 }, b: operand(weight, false) };
+      const slope = x.uses === 1 ? x.node?.gelu : undefined;
+      if (slope && largerThanBinding(gpu, x.dtype, spec) !== "B" && fusesAll(gpu, spec)) {
+        product(dx, spec, { slope });
+        slope.taken = true;
+      } else product(dx, spec);
     }
     if (weight.requiresGrad) {
       const dw = gradients[1] = empty(gpu, weight.shape, { label: "gradient of weight" });
@@ -85,4 +95,6 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
     if (residual) gradients.push(dy);
     return gradients;
   });
+  if (y.node) y.node.gelu = curve;
+  return y;
 }

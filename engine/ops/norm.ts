@@ -6,6 +6,7 @@ import { record } from "../scope.ts";
 import { expectShape, formatShape } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";
 import { WeftError } from "../weft_error.ts";
+import { reshape } from "./layout.ts";
 import { sumTo } from "./reduce.ts";
 
 const shader = defineShader("norm.wgsl", source, [rowLanes]);
@@ -37,8 +38,9 @@ function normalize(
   if (C === undefined) throw new WeftError(`Cannot run ${op} as x is ${formatShape(x.shape)}: it needs a dimension`);
   expectShape(op, bias ? { weight, bias } : { weight }, [C]);
   const { gpu } = x, rows = x.size / C;
-  // Enough stretches of rows to fill a GPU, each with enough to do.
-  const stretches = Math.max(1, Math.min(Math.ceil(8192 / C), Math.ceil(rows / 16)), Math.ceil(rows / 32_768));
+  // Enough stretches of rows to fill a GPU, each with enough to do; on a CPU one, where a second dispatch takes longer.
+  const most = gpu.isCpu ? Math.ceil(rows * C / 2 ** 18) : Math.min(Math.ceil(8192 / C), Math.ceil(rows / 16));
+  const stretches = Math.max(1, most, Math.ceil(rows / (gpu.isCpu ? 4096 : 32_768)));
   const params = { rows, C, eps, chunk: Math.ceil(rows / stretches), stretches };
   const WIDTH = gpu.isCpu && C % 4 === 0 ? 4 : 1;
   const constants = { CENTER: op === "layerNorm" ? 1 : 0, BIAS: bias ? 1 : 0, WIDE: WIDTH === 4 ? 1 : 0 };
@@ -64,6 +66,7 @@ function normalize(
       params,
       constants,
     });
-    return bias ? [dx, sumTo(d_weight, [C]), sumTo(d_bias, [C])] : [dx, sumTo(d_weight, [C])];
+    const total = (parts: Tensor) => stretches === 1 ? reshape(parts, [C]) : sumTo(parts, [C]);
+    return bias ? [dx, total(d_weight), total(d_bias)] : [dx, total(d_weight)];
   });
 }

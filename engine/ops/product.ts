@@ -8,13 +8,12 @@ import workgroupSource from "../../shaders/matmul_workgroup.wgsl" with { type: "
 import type { Trial } from "../choices.ts";
 import type { Gpu } from "../gpu.ts";
 import { type Constants, defineShader, type Params, type Shader } from "../kernel.ts";
-import { bytesPerElement } from "../host_tensor.ts";
+import { bytesPerElement, type DType } from "../host_tensor.ts";
 import { partOf, stretchesOf } from "../parts.ts";
 import { run } from "../run.ts";
 import { epilogues } from "../shader_parts.ts";
 import { Scope } from "../scope.ts";
 import { empty, type Tensor, tensor } from "../tensor.ts";
-import { WeftError } from "../weft_error.ts";
 
 import { accumulate } from "./binary.ts";
 import { sumInto } from "./reduce.ts";
@@ -52,7 +51,10 @@ export interface Operand {
   readonly batch: number;
 }
 
-/** What a product does besides, before it stores: `c = residual + dropout(gelu(A · B + bias))`, each part if it is there. */
+/**
+ * What a product does besides, before it stores: `c = residual + dropout(gelu(A · B + bias))`, each part if it is there.
+ * Where `largerThanBinding`, without dropout; and where it is B, with nothing.
+ */
 export interface Epilogue {
   /** (N), added to each row. */
   readonly bias?: Tensor;
@@ -62,6 +64,8 @@ export interface Epilogue {
   readonly pre?: Tensor;
   /** (batch, M, N), added last. */
   readonly residual?: Tensor;
+  /** In the place of a residual: the input (batch, M, N) of a GELU whose slope multiplies last, and the form of that. */
+  readonly slope?: { readonly pre: Tensor; readonly form: "tanh" | "erf" };
   /** As `dropoutParams` gives it. */
   readonly dropout?: {
     readonly drop: number;
@@ -116,7 +120,8 @@ export type ProductVariant = typeof productVariants[number];
  */
 export function product(c: Tensor, spec: Product, epilogue: Epilogue = {}): void {
   using _ = new Scope(c.gpu); // copies and parts die here, not with the activations
-  if (splitToFit(c, spec)) return;
+  const large = largerThanBinding(c.gpu, c.dtype, spec);
+  if (large) return productInParts(c, spec, epilogue, large);
   const variant = variantOf(c.gpu, spec), parts = Number(/(\d+) parts/.exec(variant)?.[1] ?? 1);
   if (parts > 1) return splitProduct(c, spec, epilogue, variant, parts);
   dispatch(c, spec, epilogue, variant);
@@ -187,18 +192,23 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
 function ending(
   c: Tensor,
   a: Tensor,
-  { bias, gelu, pre, residual, dropout }: Epilogue,
+  { bias, gelu, pre, residual, slope, dropout }: Epilogue,
 ): { tensors: Record<string, Tensor>; flags: Constants; mask: Params } {
   return {
     tensors: {
       c,
       pre: pre ?? empty(c.gpu, [1], { dtype: a.dtype, label: "unused output" }),
-      other: residual ?? a,
+      other: residual ?? slope?.pre ?? a,
       bias: bias ?? a,
     },
     flags: {
-      ...{ BIAS: bias ? 1 : 0, GELU: gelu ? 1 : 0, TANH: gelu === "tanh" ? 1 : 0, KEEP_PRE: pre ? 1 : 0 },
-      ...{ RESIDUAL: residual ? 1 : 0, DROPOUT: dropout ? 1 : 0 },
+      ...{
+        BIAS: bias ? 1 : 0,
+        GELU: gelu ? 1 : 0,
+        TANH: (gelu ?? slope?.form) === "tanh" ? 1 : 0,
+        KEEP_PRE: pre ? 1 : 0,
+      },
+      ...{ RESIDUAL: residual ? 1 : 0, SLOPE: slope ? 1 : 0, DROPOUT: dropout ? 1 : 0 },
     },
     mask: { ...dropout ?? { drop: 0, seed: 0, seed_high: 0, counter: 0 } },
   };
@@ -215,25 +225,44 @@ function splitProduct(c: Tensor, spec: Product, epilogue: Epilogue, variant: Pro
   sumInto(c, sums);
 }
 
+/** Which of C and B is larger than a binding, so that the product is computed in parts. */
+export function largerThanBinding(gpu: Gpu, dtype: DType, spec: Product): "C" | "B" | undefined {
+  if (spec.batch > 1) return undefined;
+  return stretchesOf(gpu, dtype, spec.M, spec.N).length > 1
+    ? "C"
+    : stretchesOfB(gpu, spec).length > 1
+    ? "B"
+    : undefined;
+}
+
+function stretchesOfB(gpu: Gpu, { N, K, b }: Product): { first: number; count: number }[] {
+  if (b.tensor.size * bytesPerElement(b.tensor.dtype) <= gpu.bindingLimit) return [{ first: 0, count: 0 }];
+  const alongN = b.k === 1;
+  return stretchesOf(gpu, b.tensor.dtype, alongN ? N : K, alongN ? b.step : b.k);
+}
+
 /**
  * Computes a product whose C or B is larger than a binding by stretches of rows of that: those of C as they are; those of B are
- * columns of C, or addends. Returns whether that was needed. A vocabulary times the width of a model can be so large.
+ * columns of C, or addends. A vocabulary times the width of a model can be so large.
  */
-function splitToFit(c: Tensor, spec: Product): boolean {
-  const { M, N, K, batch, a, b } = spec, { gpu } = c, offset = a.offset ?? 0;
-  if (batch > 1) return false;
-  const ofC = stretchesOf(gpu, c.dtype, M, N);
-  if (ofC.length > 1) {
-    for (const { first, count } of ofC) {
-      product(partOf(c, first * N, [count, N]), { ...spec, M: count, a: { ...a, offset: offset + first * a.step } });
+function productInParts(c: Tensor, spec: Product, epilogue: Epilogue, large: "C" | "B"): void {
+  const { M, N, a, b } = spec,
+    { gpu } = c,
+    offset = a.offset ?? 0,
+    { bias, gelu, pre, residual, slope, dropout } = epilogue;
+  if (dropout || large === "B" && (bias || gelu || residual || slope)) throw new Error("not done in parts");
+  if (large === "C") {
+    for (const { first, count } of stretchesOf(gpu, c.dtype, M, N)) {
+      const part = (x: Tensor) => partOf(x, first * N, [count, N]);
+      product(part(c), { ...spec, M: count, a: { ...a, offset: offset + first * a.step } }, {
+        ...{ bias, gelu, pre: pre && part(pre), residual: residual && part(residual) },
+        slope: slope && { ...slope, pre: part(slope.pre) },
+      });
     }
-    return true;
+    return;
   }
-  if (b.tensor.size * bytesPerElement(b.tensor.dtype) <= gpu.bindingLimit) return false;
-  const alongN = b.k === 1, rows = alongN ? N : K, width = alongN ? b.step : b.k;
-  const ofB = stretchesOf(gpu, b.tensor.dtype, rows, width);
-  if (ofB.length === 1) return false;
-  for (const { first, count } of ofB) {
+  const alongN = b.k === 1, width = alongN ? b.step : b.k;
+  for (const { first, count } of stretchesOfB(gpu, spec)) {
     using _ = new Scope(gpu);
     const part = { ...b, tensor: partOf(b.tensor, first * width, [count, width]) };
     if (alongN) {
@@ -252,7 +281,6 @@ function splitToFit(c: Tensor, spec: Product): boolean {
       if (first > 0) accumulate(c, sum);
     }
   }
-  return true;
 }
 
 /** Whether vec4s can run along the dimension of this step and size. */
