@@ -93,7 +93,7 @@ export class KernelCache {
   #device: GPUDevice;
   #overlay: Readonly<Record<string, string>>;
   #kernels = new Map<string, Kernel>();
-  #readsTexels = new Map<string, ReadonlySet<string>>();
+  #texelNames = new Map<string, ReadonlySet<string>>();
   #check: (pending: Promise<void>) => void;
 
   /** `check` receives, for each kernel compiled, a promise that rejects with what the compiler said. */
@@ -109,7 +109,7 @@ export class KernelCache {
 
   /**
    * The compiled entry point of a shader for buffers of the given names and the given constants. `halves` says which of
-   * the buffers hold f16: the aliases of their elements' types become f16. `texels` says which of those that `readsTexels` names are
+   * the buffers hold f16: the aliases of their elements' types become f16. `texels` says which of those that `texelNames` gives are
    * textures.
    */
   get(
@@ -133,18 +133,21 @@ export class KernelCache {
   }
 
   /** The names of the storage variables of f32 that a shader only reads: what may be a texture instead. */
-  readsTexels(shader: Shader): ReadonlySet<string> {
-    let names = this.#readsTexels.get(shader.key);
+  texelNames(shader: Shader): ReadonlySet<string> {
+    let names = this.#texelNames.get(shader.key);
     if (names === undefined) {
       const text = this.#files(shader).map((file) => file.source).join("").replace(/\/\/.*$/gm, "");
-      // Where another variable has the name, what is indexed may be that one.
-      const isAlone = (name: string) =>
-        [...text.matchAll(new RegExp(`(?<![\\w.])${name}\\s*(?::|=(?!=))`, "g"))].length === 1;
+      // What names it otherwise may be another variable of that name, or a pointer to it.
+      const count = (pattern: string) => [...text.matchAll(new RegExp(pattern, "g"))].length;
+      const isAlone = (name: string) => {
+        const named = `(?<![\\w.])${name}`, plain = count(`${named}\\[`) + count(`arrayLength\\(&${name}\\)`);
+        return count(`${named}(?!\\w)`) === 1 + plain; // with its declaration
+      };
       const arrays = [...text.matchAll(readArrays)].filter(([, , name, type, of]) =>
         width(text, type, of) > 0 && isAlone(name)
       );
       names = new Set(arrays.map(([, , name]) => name));
-      this.#readsTexels.set(shader.key, names);
+      this.#texelNames.set(shader.key, names);
     }
     return names;
   }

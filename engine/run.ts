@@ -46,14 +46,11 @@ export function run(
   const storages = names.map((name) => tensors[name].storage);
   const ranges = names.map((name) => texels.has(name) ? undefined : rangeOf(kernel.label, name, tensors[name]));
   for (let i = 0; i < storages.length; i++) {
-    for (let j = i + 1; j < storages.length; j++) {
-      // As a texture it is read as it was before.
-      const isOne = storages[i] === storages[j] && kernel.forms[i] === kernel.forms[j];
-      if (isOne && (kernel.writable[i] || kernel.writable[j])) {
-        throw new WeftError(
-          `${kernel.label} writes ${names[i]} and reads it as ${names[j]}: they must be two tensors`,
-        );
-      }
+    for (let j = 0; j < storages.length; j++) {
+      if (i === j || storages[i] !== storages[j] || !kernel.writable[i]) continue;
+      // As a texture it is read as it was before, where a shader says that this is what it wants.
+      if (kernel.forms[j] === "texels" && names[j] === `${names[i]}_copy`) continue;
+      throw new WeftError(`${kernel.label} writes ${names[i]} and reads it as ${names[j]}: they must be two tensors`);
     }
   }
   if (launch.loops !== undefined && launch.loops > gpu.loopLimit) {
@@ -88,7 +85,10 @@ function hasTexels({ gpu, dtype, offset, storage }: Tensor): boolean {
   return gpu.readsTexels && gpu.forced.loads !== "buffers" && dtype === "f32" && offset === 0 && storage.bytes <= most;
 }
 
-/** Whether a dispatch that reads these tensors reads all of them as textures: then it may write them as well. */
+/**
+ * Whether a dispatch that reads these tensors reads all of them as textures: then it may write one as well, which its shader names
+ * `x` where it writes it and `x_copy` where it reads it as it was before.
+ */
 export function readsTexels(gpu: Gpu, tensors: readonly Tensor[]): boolean {
   const bytes = tensors.reduce((sum, { size }) => sum + 4 * size, 0);
   return tensors.every(hasTexels) && (bytes >= fewBytes || gpu.forced.loads === "texels");
@@ -106,7 +106,7 @@ export function copyToTexels(tensors: readonly Tensor[]): void {
  * element and lane by lane, at some 37 cycles each, and a texel of four at once.
  */
 function asTexels(gpu: Gpu, shader: Shader, tensors: Readonly<Record<string, Tensor>>): ReadonlySet<string> {
-  const names = gpu.readsTexels ? gpu.kernels.readsTexels(shader) : undefined;
+  const names = gpu.readsTexels ? gpu.kernels.texelNames(shader) : undefined;
   const texels = Object.keys(tensors).filter((name) => names?.has(name) && hasTexels(tensors[name]));
   return new Set(readsTexels(gpu, texels.map((name) => tensors[name])) ? texels : []);
 }

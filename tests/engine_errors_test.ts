@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { defineShader, empty, gelu, Gpu, randomNormals, run, Scope, tensor, WeftError } from "../mod.ts";
-import { gpuTest } from "./_check_op.ts";
+import { defineShader, empty, gelu, Gpu, loadVariants, randomNormals, run, Scope, tensor, WeftError } from "../mod.ts";
+import { force, gpuTest } from "./_check_op.ts";
 
 const [geluSource, geluCurve] = await Promise.all(
   ["gelu", "gelu_curve"].map((name) => Deno.readTextFile(new URL(`../shaders/${name}.wgsl`, import.meta.url))),
@@ -86,11 +86,14 @@ gpuTest("a tensor that is written and read in one dispatch is an error", (gpu) =
   using _ = new Scope(gpu);
   const x = tensor(gpu, [1, 2, 3, 4]), shader = defineShader("gelu.wgsl", geluSource + geluCurve);
   const launch = { threads: 1, params: { size: 4 }, constants: { TANH: 1 } };
-  assertThrows(
-    () => run(shader, "forward", { x, out: x }, launch),
-    WeftError,
-    "gelu.wgsl/forward writes x and reads it as out: they must be two tensors",
-  );
+  for (const loads of loadVariants) { // not even where it would be read from a texture
+    using _forced = force(gpu, { loads });
+    assertThrows(
+      () => run(shader, "forward", { x, out: x }, launch),
+      WeftError,
+      "gelu.wgsl/forward writes out and reads it as x: they must be two tensors",
+    );
+  }
   const out = empty(gpu, [4]);
   assertThrows(
     () => run(shader, "forward", { y: x, out }, launch),
