@@ -1,7 +1,7 @@
 import { WeftError } from "./weft_error.ts";
 
 /** What a kernel can bind of a storage: its buffer, or a copy of that as a texture of rgba32float, `texelsPerRow` texels to a row. */
-export type Form = "buffer" | "texels";
+export type StorageForm = "buffer" | "texels";
 
 /** Memory that the pool lends out, and what the engine knows of it. Its forms are created when they are first used. */
 export class Storage {
@@ -16,14 +16,14 @@ export class Storage {
   /** Number of the submission that last used it: what is not submitted yet must not be overwritten. */
   usedIn = -1;
   /** The forms used since it was lent. */
-  readonly forms: Set<Form> = new Set();
-  #create: (form: Form) => GPUBuffer | GPUTexture;
+  readonly forms: Set<StorageForm> = new Set();
+  #create: (form: StorageForm) => GPUBuffer | GPUTexture;
   #onUse: () => void;
   #buffer: GPUBuffer | undefined;
   #texture: GPUTexture | undefined;
 
   /** `create` makes a form of it; `onUse` is called for each form when it is used for the first time since it was lent. */
-  constructor(id: number, bytes: number, create: (form: Form) => GPUBuffer | GPUTexture, onUse: () => void) {
+  constructor(id: number, bytes: number, create: (form: StorageForm) => GPUBuffer | GPUTexture, onUse: () => void) {
     this.id = id;
     this.bytes = bytes;
     this.#create = create;
@@ -31,7 +31,7 @@ export class Storage {
   }
 
   /** Sees to it that a form of it exists and is counted. */
-  use(form: Form): void {
+  use(form: StorageForm): void {
     if (this.forms.has(form)) return;
     this.forms.add(form);
     this.#onUse();
@@ -132,7 +132,7 @@ export class BufferPool {
     this.#stats.peakBytes = Math.max(this.#stats.peakBytes, this.#stats.bytesInUse);
   }
 
-  #created(label: string, bytes: number, form: Form): GPUBuffer | GPUTexture {
+  #created(label: string, bytes: number, form: StorageForm): GPUBuffer | GPUTexture {
     const B = GPUBufferUsage, T = GPUTextureUsage;
     this.#device.pushErrorScope("out-of-memory");
     const memory = form === "buffer"

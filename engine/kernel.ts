@@ -1,4 +1,4 @@
-import { type Form, texelsPerRow } from "./buffer_pool.ts";
+import { type StorageForm, texelsPerRow } from "./buffer_pool.ts";
 import { WeftError } from "./weft_error.ts";
 
 /** A WGSL file by name: what an op dispatches, and what a replacement file of the same name takes the place of. */
@@ -64,7 +64,7 @@ export interface Kernel {
   /** Whether the kernel writes that buffer, in the same order. */
   readonly writable: readonly boolean[];
   /** As what it binds that buffer, in the same order. */
-  readonly forms: readonly Form[];
+  readonly forms: readonly StorageForm[];
   /** Binding number of the uniform, where the shader has one. */
   readonly uniformIndex: number | undefined;
   /** Size of its `Params` in bytes. */

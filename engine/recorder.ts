@@ -1,4 +1,4 @@
-import { type Form, type Storage, texelsPerRow } from "./buffer_pool.ts";
+import { type Storage, type StorageForm, texelsPerRow } from "./buffer_pool.ts";
 import type { Kernel, Params } from "./kernel.ts";
 import { WeftError } from "./weft_error.ts";
 
@@ -105,7 +105,7 @@ export class Recorder {
   }
 
   /** Makes ready what a kernel reads of a storage: the texture is copied, unless it was since the buffer was last written. */
-  read(storage: Storage, form: Form): void {
+  read(storage: Storage, form: StorageForm): void {
     storage.use(form);
     if (form === "buffer" || storage.copied) return;
     this.#mark(storage, true);

@@ -74,12 +74,13 @@ for (const product of [undefined, ...productVariants]) {
 // Backward, the second product multiplies what it stores with the slope of the first one's GELU.
 for (const product of [undefined, ...productVariants.filter((variant) => !variant.endsWith("parts"))]) {
   for (const [gelu, hidden] of [["tanh", 24], ["erf", 23]] as const) {
-    const by = product ? `, by ${product}` : "";
+    const by = product ? `, by ${product}` : "",
+      options = { gelu, ...gelu === "erf" ? { dropout: { p: 0.3, key } } : {} };
     checkOp(`linear of linear with GELU by ${gelu} of ${hidden}${by}`, {
       inputs: [{ shape: [2, 5, 20] }, { shape: [20, hidden] }, { shape: [hidden] }, { shape: [hidden, 12] }],
-      run: (x, first, bias, second) => linear(linear(x, first, { bias, gelu }), second),
+      run: (x, first, bias, second) => linear(linear(x, first, { bias, ...options }), second),
       reference: (x, first, bias, second) =>
-        reference(reference(x, first, bias, undefined, { gelu }), second, undefined, undefined, {}),
+        reference(reference(x, first, bias, undefined, options), second, undefined, undefined, {}),
       forced: { product },
       samples: 6,
     });

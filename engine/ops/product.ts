@@ -157,9 +157,7 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   } else if (variant.startsWith("registers")) {
     const tiles = variant === "registers, shuffled" ? shuffling : registers;
     start([32, 128], tiles, "main", { constants: { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, loops: K });
-  } else if (
-    variant === "vector" && gpu.hasSubgroupsOf8 && batch === 1 && a.k === 1 && K % 8 === 0 && (bVec4 || bAlongK)
-  ) {
+  } else if (variant === "vector" && suitsFewRows(gpu, spec) && (bVec4 || bAlongK)) {
     const ROWS = Math.min(M, 8), most = ROWS > 1 ? Math.floor(12 / ROWS) : 6, cores = navigator.hardwareConcurrency;
     const QUADS = Math.max(1, Math.min(most, Math.floor(N / (32 * cores))));
     start([ROWS, 32 * QUADS], fewRows, "main", {
@@ -292,6 +290,11 @@ function isVec4({ batch, offset = 0 }: Operand, along: number, across: number, s
 function suitsQuads({ hasSubgroupsOf8 }: Gpu, { M, N, K, a, b }: Product): boolean {
   const suits = (x: Operand, rows: number) => isVec4(x, x.step, x.k, rows) || isVec4(x, x.k, x.step, K);
   return hasSubgroupsOf8 && K % 4 === 0 && suits(a, M) && suits(b, N);
+}
+
+/** Whether few rows of A can be passed on by the lanes of a subgroup, where that is worth it. */
+function suitsFewRows({ isCpu, hasSubgroupsOf8 }: Gpu, { K, batch, a }: Product): boolean {
+  return isCpu && hasSubgroupsOf8 && batch === 1 && a.k === 1 && K % 8 === 0;
 }
 
 /** The variant for a product: what is forced, what was measured, or what suits the adapter and the rows. */
