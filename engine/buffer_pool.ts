@@ -14,7 +14,7 @@ export class Storage {
   /** Whether the texture holds what the buffer holds. */
   copied = false;
   /** Number of the submission that last used it: what is not submitted yet must not be overwritten. */
-  usedIn = -1;
+  usedIn: number = -1;
   /** The forms used since it was lent. */
   readonly forms: Set<StorageForm> = new Set();
   #create: (form: StorageForm) => GPUBuffer | GPUTexture;
