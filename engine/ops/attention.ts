@@ -4,7 +4,6 @@ import rowsSource from "../../shaders/attention_rows.wgsl" with { type: "text" }
 import tilesSource from "../../shaders/attention_tiles.wgsl" with { type: "text" };
 import vectorsLoadedSource from "../../shaders/vectors_loaded.wgsl" with { type: "text" };
 import vectorsShuffledSource from "../../shaders/vectors_shuffled.wgsl" with { type: "text" };
-import type { Trial } from "../choices.ts";
 import type { Gpu } from "../gpu.ts";
 import type { DType } from "../host_tensor.ts";
 import { type Constants, defineShader, type Params } from "../kernel.ts";
@@ -12,12 +11,11 @@ import { run } from "../run.ts";
 import { record } from "../scope.ts";
 import { pcg4d } from "../shader_parts.ts";
 import { expectShape, formatShape, stridesOf } from "../shape.ts";
-import { randomNormals } from "../random.ts";
-import { empty, readTensors, type Tensor, tensor } from "../tensor.ts";
-import { attentionInFloat64 } from "./attention_reference.ts";
+import { empty, type Tensor } from "../tensor.ts";
 import { WeftError } from "../weft_error.ts";
 import { type DropoutOptions, dropoutParams } from "./dropout.ts";
 import { materializedBackward, materializedForward, type MaterializedOptions } from "./attention_materialized.ts";
+import { attentionTrial, packedTrial } from "./attention_trial.ts";
 import { reshape, slice } from "./layout.ts";
 import { copyPart, stridedCopy } from "./strided_copy.ts";
 
@@ -33,9 +31,8 @@ const shaders = {
 
 /**
  * The ways to compute attention: four queries per invocation, for CPUs (D a multiple of 4 up to 64), and with rows that lanes
- * pass on, in subgroups of eight (up to 48); one query, with keys
- * and values in workgroup memory, for GPUs (D a multiple of 4 up to 128); one query and nothing else (any D); matrix
- * products, with the scores in memory.
+ * pass on, in subgroups of eight (up to 48); one query, with keys and values in workgroup memory, for GPUs (D a multiple of 4 up
+ * to 128); one query and nothing else (any D); matrix products, with the scores in memory.
  */
 export const attentionVariants = ["blocks", "blocks, shuffled", "tiles", "rows", "materialized"] as const;
 
@@ -271,77 +268,22 @@ function variantFor(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean, packe
   if (!gpu.isCpu && fallback !== "rows") candidates.push("rows");
   if (fits && fallback !== "materialized") candidates.push("materialized");
   const kind = `${packed ? "self-" : ""}attention ${dtype === "f16" ? "f16 " : ""}${causal ? "causal " : ""}`;
-  const key = `${kind}${B}×${H}×${Tq}×${Tk}×${D}`, trial = packed ? packedTrial : attentionTrial;
-  return gpu.choices.choose(key, fallback, candidates, () => trial(gpu, dtype, sizes, causal));
-}
-
-/** Forward and backward on random numbers, compared with float64 in the last head. */
-function attentionTrial(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean): Trial {
-  const { B, H, Tq, Tk, D } = sizes;
-  const [q, k, v, dO] = [Tq, Tk, Tk, Tq].map((T, stream) => {
-    const values = randomNormals(B * H * T * D, { seed: 1, stream });
-    const stored = dtype === "f16" ? new Float16Array(values) : values;
-    return { last: stored.slice(-T * D), tensor: tensor(gpu, stored, [B, H, T, D], { dtype }) };
-  });
-  return {
-    tolerance: dtype === "f16" ? 4e-3 : 1e-4,
-    run: (variant) => {
-      const plan = { ...planAttention(q.tensor, { causal }, sizes, sideBySide(sizes)), variant } as AttentionPlan;
-      const { o, gradients } = attend(plan, q.tensor, k.tensor, v.tensor), results = [o, ...gradients(dO.tensor)];
-      return {
-        read: async () => {
-          const parts = (await readTensors(results)).map(({ data }, i) => data.slice(-(i < 2 ? Tq : Tk) * D));
-          return Float32Array.from(parts.flatMap((part) => [...part]));
-        },
-      };
-    },
-    error: (result) => errorOf(result, attentionInFloat64(q.last, k.last, v.last, dO.last, { Tq, Tk, D, causal })),
-  };
-}
-
-/** The same with queries, keys and values side by side. */
-function packedTrial(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean): Trial {
-  const { B, H, Tq: T, D } = sizes, C = H * D;
-  const [qkv, dO] = [3 * C, C].map((width, stream) => {
-    const values = randomNormals(B * T * width, { seed: 1, stream });
-    const stored = dtype === "f16" ? new Float16Array(values) : values;
-    return { stored, tensor: tensor(gpu, stored, [B, T, width], { dtype }) };
-  });
-  /** The last head of the last sequence in the part of C from `first` on. */
-  const last = (data: ArrayLike<number>, first = 0): Float32Array => {
-    const width = data.length / (B * T);
-    return Float32Array.from(
-      { length: T * D },
-      (_, i) => data[((B - 1) * T + Math.floor(i / D)) * width + first + C - D + i % D],
-    );
-  };
-  const parts = [0, C, 2 * C];
-  return {
-    tolerance: dtype === "f16" ? 4e-3 : 1e-4,
-    run: (variant) => {
-      const plan = { ...planPacked(qkv.tensor, { causal }, sizes), variant } as AttentionPlan;
-      const { o, gradients } = attendPacked(plan, qkv.tensor), results = [o, ...gradients(dO.tensor)];
-      return {
-        read: async () => {
-          const [of, dqkv] = (await readTensors(results)).map(({ data }) => data);
-          return Float32Array.from([last(of), ...parts.map((first) => last(dqkv, first))].flatMap((part) => [...part]));
-        },
-      };
-    },
-    error: (result) => {
-      const [q, k, v] = parts.map((first) => last(qkv.stored, first));
-      return errorOf(result, attentionInFloat64(q, k, v, last(dO.stored), { Tq: T, Tk: T, D, causal }));
-    },
-  };
-}
-
-function errorOf(result: Float32Array, expected: ArrayLike<number>): number {
-  let off = 0, size = 0;
-  for (let i = 0; i < expected.length; i++) {
-    off += (result[i] - expected[i]) ** 2;
-    size += expected[i] ** 2;
-  }
-  return Math.sqrt(off / size);
+  const key = `${kind}${B}×${H}×${Tq}×${Tk}×${D}`, question = { gpu, dtype, sizes, causal };
+  return gpu.choices.choose(
+    key,
+    fallback,
+    candidates,
+    () =>
+      packed
+        ? packedTrial(
+          question,
+          (variant, qkv) => attendPacked({ ...planPacked(qkv, { causal }, sizes), variant } as AttentionPlan, qkv),
+        )
+        : attentionTrial(question, (variant, q, k, v) => {
+          const plan = planAttention(q, { causal }, sizes, sideBySide(sizes));
+          return attend({ ...plan, variant } as AttentionPlan, q, k, v);
+        }),
+  );
 }
 
 /** Writes `o` and returns the log-sum-exp of each query's scores. */
