@@ -117,18 +117,9 @@ fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   let i = id.x + id.y * (groups.x * 64u);
   let scale = norm_and_scale[1];
   if (i * 4u >= params.size || scale == 0.0) { return; }
-  var weight: vec4f;
-  var mean: vec4f;
-  var square: vec4f;
-  if (COPIED) {
-    weight = p_copy[i];
-    mean = m_copy[i];
-    square = v_copy[i];
-  } else {
-    weight = p[i];
-    mean = m[i];
-    square = v[i];
-  }
+  var weight: vec4f; var mean: vec4f; var square: vec4f;
+  if (COPIED) { weight = p_copy[i]; mean = m_copy[i]; square = v_copy[i]; }
+  else { weight = p[i]; mean = m[i]; square = v[i]; }
   let gradient = scale * g[i];
   mean = params.beta1 * mean + params.one_minus_beta1 * gradient;
   square = params.beta2 * square + params.one_minus_beta2 * gradient * gradient;

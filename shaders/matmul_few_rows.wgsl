@@ -46,13 +46,10 @@ fn main(
     if (TRANSPOSED) {
       for (var half = 0u; half < 2u; half++) {
         var x: array<vec4f, ROWS>;
+        let i = 4u * half;
         for (var r = 0u; r < ROWS; r++) {
-          x[r] = vec4f(
-            subgroupShuffle(own[r], 4u * half),
-            subgroupShuffle(own[r], 4u * half + 1u),
-            subgroupShuffle(own[r], 4u * half + 2u),
-            subgroupShuffle(own[r], 4u * half + 3u),
-          );
+          x[r] = vec4f(subgroupShuffle(own[r], i), subgroupShuffle(own[r], i + 1u),
+            subgroupShuffle(own[r], i + 2u), subgroupShuffle(own[r], i + 3u));
         }
         for (var j = 0u; j < QUADS; j++) {
           let n = (first + j * 8u) * 4u;

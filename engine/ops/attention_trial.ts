@@ -20,10 +20,7 @@ interface AttentionQuestion {
 }
 
 /** An output, and how the gradients of queries, keys and values come from its own. */
-interface Attended {
-  readonly o: Tensor;
-  readonly gradients: (dO: Tensor) => Tensor[];
-}
+type Attended = { readonly o: Tensor; readonly gradients: (dO: Tensor) => Tensor[] };
 
 /** Forward and backward on random numbers, compared with float64 in the last head. */
 export function attentionTrial(

@@ -192,21 +192,12 @@ function ending(
   a: Tensor,
   { bias, gelu, pre, residual, slope, dropout }: Epilogue,
 ): { tensors: Record<string, Tensor>; flags: Constants; mask: Params } {
+  const on = (part: unknown) => part ? 1 : 0, unused = { dtype: a.dtype, label: "unused output" };
   return {
-    tensors: {
-      c,
-      pre: pre ?? empty(c.gpu, [1], { dtype: a.dtype, label: "unused output" }),
-      other: residual ?? slope?.pre ?? a,
-      bias: bias ?? a,
-    },
+    tensors: { c, pre: pre ?? empty(c.gpu, [1], unused), other: residual ?? slope?.pre ?? a, bias: bias ?? a },
     flags: {
-      ...{
-        BIAS: bias ? 1 : 0,
-        GELU: gelu ? 1 : 0,
-        TANH: (gelu ?? slope?.form) === "tanh" ? 1 : 0,
-        KEEP_PRE: pre ? 1 : 0,
-      },
-      ...{ RESIDUAL: residual ? 1 : 0, SLOPE: slope ? 1 : 0, DROPOUT: dropout ? 1 : 0 },
+      ...{ BIAS: on(bias), GELU: on(gelu), TANH: on((gelu ?? slope?.form) === "tanh"), KEEP_PRE: on(pre) },
+      ...{ RESIDUAL: on(residual), SLOPE: on(slope), DROPOUT: on(dropout) },
     },
     mask: { ...dropout ?? { drop: 0, seed: 0, seed_high: 0, counter: 0 } },
   };
