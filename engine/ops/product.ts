@@ -235,10 +235,8 @@ function stretchesOfB(gpu: Gpu, { N, K, b }: Product): { first: number; count: n
  * columns of C, or addends. A vocabulary times the width of a model can be so large.
  */
 function productInParts(c: Tensor, spec: Product, epilogue: Epilogue, large: "C" | "B"): void {
-  const { M, N, a, b } = spec,
-    { gpu } = c,
-    offset = a.offset ?? 0,
-    { bias, gelu, pre, residual, slope, dropout } = epilogue;
+  const { M, N, a, b } = spec, { gpu } = c, { bias, gelu, pre, residual, slope, dropout } = epilogue;
+  const offset = a.offset ?? 0;
   if (dropout || large === "B" && (bias || gelu || residual || slope)) throw new Error("not done in parts");
   if (large === "C") {
     for (const { first, count } of stretchesOf(gpu, c.dtype, M, N)) {
@@ -257,13 +255,8 @@ function productInParts(c: Tensor, spec: Product, epilogue: Epilogue, large: "C"
     if (alongN) {
       const columns = empty(gpu, [M, count], { dtype: c.dtype, label: "columns of a product" });
       product(columns, { ...spec, N: count, b: part });
-      copyPart(columns, c, {
-        shape: [M, count],
-        xStrides: [count, 1],
-        outStrides: [N, 1],
-        xOffset: 0,
-        outOffset: first,
-      });
+      const strides = { xStrides: [count, 1], outStrides: [N, 1] };
+      copyPart(columns, c, { shape: [M, count], ...strides, xOffset: 0, outOffset: first });
     } else {
       const sum = first === 0 ? c : empty(gpu, c.shape, { dtype: c.dtype, label: "part of a product" });
       product(sum, { ...spec, K: count, a: { ...a, offset: offset + first * a.k }, b: part });
