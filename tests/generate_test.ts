@@ -91,14 +91,16 @@ gpuTest("a model in float16 generates from a cache in float16", async (gpu) => {
 });
 
 gpuTest("the memory of a generation is given back, when it is left early, too", async (gpu) => {
-  const model = sharpModel(gpu, { ...small, n_embd: 64, n_head: 4, block_size: 16 }), before = gpu.memory.bytesInUse;
+  const model = sharpModel(gpu, { ...small, n_embd: 64, n_head: 4, block_size: 16 });
   const bindGroups: number[] = [];
+  let before: number | undefined;
   for (const maxNewTokens of [30, 30, 30, 5]) {
     let count = 0;
     for await (const _ of generateBatch(model, [{ prompt: [1] }, { prompt: [2, 3] }], { maxNewTokens })) {
       if (++count === 20) break;
     }
     await gpu.finish();
+    before ??= gpu.memory.bytesInUse; // the weights may have textures now, and keep them
     assertEquals(gpu.memory.bytesInUse, before);
     bindGroups.push(gpu.recorder.bindGroups);
   }
