@@ -1,4 +1,5 @@
-import { type StorageForm, texelsPerRow } from "./buffer_pool.ts";
+import type { StorageForm } from "./buffer_pool.ts";
+import { texelNames, withTexels } from "./texels.ts";
 import { WeftError } from "./weft_error.ts";
 
 /** A WGSL file by name: what an op dispatches, and what a replacement file of the same name takes the place of. */
@@ -136,17 +137,7 @@ export class KernelCache {
   texelNames(shader: Shader): ReadonlySet<string> {
     let names = this.#texelNames.get(shader.key);
     if (names === undefined) {
-      const text = this.#files(shader).map((file) => file.source).join("").replace(/\/\/.*$/gm, "");
-      // What names it otherwise may be another variable of that name, or a pointer to it.
-      const count = (pattern: string) => [...text.matchAll(new RegExp(pattern, "g"))].length;
-      const isAlone = (name: string) => {
-        const named = `(?<![\\w.])${name}`, plain = count(`${named}\\[`) + count(`arrayLength\\(&${name}\\)`);
-        return count(`${named}(?!\\w)`) === 1 + plain; // with its declaration
-      };
-      const arrays = [...text.matchAll(readArrays)].filter(([, , name, type, of]) =>
-        width(text, type, of) > 0 && isAlone(name)
-      );
-      names = new Set(arrays.map(([, , name]) => name));
+      names = texelNames(this.#files(shader).map((file) => file.source).join(""));
       this.#texelNames.set(shader.key, names);
     }
     return names;
@@ -292,48 +283,6 @@ function withHalves(
     source = source.replace(new RegExp(`^alias ${element} = \\w+;`, "m"), `alias ${element} = f16;`);
   }
   return enable + source;
-}
-
-const readArrays = /@binding\((\d+)\)\s*var<storage,\s*read>\s*(\w+)\s*:\s*array<\s*(\w+)(?:<\s*(\w+)\s*>)?\s*>\s*;/g;
-
-/** How many f32 an element of an array has: 1, 2 or 4; 0 where it is of another type. */
-function width(text: string, type: string, of: string | undefined): number {
-  if (type === "vec4f" || type === "vec2f") return Number(type[3]);
-  const element = of ?? type, isF32 = element === "f32" || new RegExp(`^alias ${element} = f32;`, "m").test(text);
-  return !isF32 ? 0 : of === undefined ? 1 : type === "vec4" ? 4 : 0;
-}
-
-/** Makes a texture of a storage variable: its elements four f32 to a texel, its rows one after another. */
-function withTexels(source: string, name: string): string {
-  const indexed = new RegExp(`(?<![\\w.])${name}\\[`), text = source.replace(/\/\/.*$/gm, "");
-  let elements = 1; // of a texel
-  return withCalls(text, indexed, `texel_of_${name}`).replace(
-    readArrays,
-    (declaration, binding, variable, type, of) => {
-      if (variable !== name) return declaration;
-      const one = width(text, type, of), result = one === 1 ? "f32" : `vec${one}f`;
-      elements = 4 / one;
-      const part = one === 1 ? "four[i % 4u]" : one === 2 ? "select(four.xy, four.zw, i % 2u == 1u)" : "four";
-      return `@binding(${binding}) var ${name}: texture_storage_2d<rgba32float, read>; ` +
-        `fn texel_of_${name}(i: u32) -> ${result} { let at = i / ${elements}u; ` +
-        `let four = textureLoad(${name}, vec2u(at % ${texelsPerRow}u, at / ${texelsPerRow}u)); return ${part}; }`;
-    },
-  ).replaceAll(`arrayLength(&${name})`, `(textureDimensions(${name}).y * ${texelsPerRow * elements}u)`);
-}
-
-/** Makes calls of what is indexed: `name[i]` becomes `call(i)`. */
-function withCalls(text: string, indexed: RegExp, call: string): string {
-  let done = "";
-  for (let match = indexed.exec(text); match !== null; match = indexed.exec(text)) {
-    const first = match.index + match[0].length;
-    let end = first;
-    for (let depth = 1; depth > 0 && end < text.length; end++) {
-      depth += text[end] === "[" ? 1 : text[end] === "]" ? -1 : 0;
-    }
-    done += `${text.slice(0, match.index)}${call}(${withCalls(text.slice(first, end - 1), indexed, call)})`;
-    text = text.slice(end);
-  }
-  return done + text;
 }
 
 function parseShader(label: string, source: string): ParsedShader {

@@ -217,11 +217,8 @@ function splitProduct(c: Tensor, spec: Product, epilogue: Epilogue, variant: Pro
 /** Which of C and B is larger than a binding, so that the product is computed in parts. */
 export function largerThanBinding(gpu: Gpu, dtype: DType, spec: Product): "C" | "B" | undefined {
   if (spec.batch > 1) return undefined;
-  return stretchesOf(gpu, dtype, spec.M, spec.N).length > 1
-    ? "C"
-    : stretchesOfB(gpu, spec).length > 1
-    ? "B"
-    : undefined;
+  if (stretchesOf(gpu, dtype, spec.M, spec.N).length > 1) return "C";
+  return stretchesOfB(gpu, spec).length > 1 ? "B" : undefined;
 }
 
 function stretchesOfB(gpu: Gpu, { N, K, b }: Product): { first: number; count: number }[] {
