@@ -126,13 +126,14 @@ export function attentionCase(
     backward(sum(cast(selfAttention(qkv, H), "f32")));
     qkv.zeroGrad();
   };
-  const dispatches = gpu.rehearse(once).filter(({ kernel }) => kernel.startsWith("attention"));
+  const rest = /^(reduce|cast|copy)\.wgsl/; // of the sum; attention by products is all else, their copies as well
+  const dispatches = gpu.rehearse(once).filter(({ kernel }) => !rest.test(kernel));
   return {
     name: `B ${B} T ${T} H ${H} D ${D}`,
     // Without what a pass computes a second time: two products forward, five backward, half of each masked.
     flops: 7 * B * H * T * T * D,
     bound: boundOf(dispatches, peaks),
-    seconds: tuned(gpu, once, () => kernelSeconds(gpu, once, "attention")),
+    seconds: tuned(gpu, once, () => kernelSeconds(gpu, once, rest)),
     close: () => scope[Symbol.dispose](),
   };
 }
@@ -292,14 +293,14 @@ function tuned(gpu: Gpu, once: () => void, measure: () => Promise<number>): () =
   };
 }
 
-/** GPU time of the kernels whose names begin so, by timestamps; wall time where the adapter has none. */
-async function kernelSeconds(gpu: Gpu, once: () => void, prefix = ""): Promise<number> {
+/** GPU time of all kernels but `rest`, by timestamps; wall time where the adapter has none. */
+async function kernelSeconds(gpu: Gpu, once: () => void, rest?: RegExp): Promise<number> {
   if (!gpu.device.features.has("timestamp-query")) return await wallSeconds(gpu, once);
   const time = async (count: number): Promise<number> => {
     const times = await gpu.profile(() => {
       for (let i = 0; i < count; i++) once();
     });
-    const own = times.filter(({ kernel }) => kernel.startsWith(prefix));
+    const own = times.filter(({ kernel }) => !rest?.test(kernel));
     return own.reduce((sum, each) => sum + each.milliseconds, 0) / 1000 / count;
   };
   const first = await time(1); // a single short dispatch after a pause may find the other cores asleep
