@@ -1,4 +1,4 @@
-import { BufferPool, type PoolStats, type Storage } from "./buffer_pool.ts";
+import { BufferPool, type PoolStats, Storage } from "./buffer_pool.ts";
 import { Choices, type ForcedVariants } from "./choices.ts";
 import { dryDevice } from "./dry_device.ts";
 import { KernelCache, shaderNames } from "./kernel.ts";
@@ -30,6 +30,7 @@ export interface StorageOwner {
   own(storage: Storage, transient: boolean): void;
 }
 
+const counters = () => ({ label: "tickets", size: 16, usage: GPUBufferUsage.STORAGE });
 const installHint: Record<string, string> = {
   linux: "on Debian or Ubuntu `apt-get install mesa-vulkan-drivers` brings a driver that runs on the CPU",
   darwin: "macOS has Metal built in: use a Deno of version 2.9 or newer for this machine",
@@ -70,6 +71,8 @@ export class Gpu implements Disposable {
   hasF16 = false;
   /** Whether a workgroup of eight is one subgroup, whose invocations can pass values on: so on llvmpipe. */
   hasSubgroupsOf8 = false;
+  /** The counters of tickets.wgsl: of the driver's making, and so zero at first. */
+  readonly tickets: Storage = new Storage(-1, 16, () => this.device.createBuffer(counters()), () => {});
   /** Bytes that one binding can have: tensors may be larger, where their operations go over them in parts. */
   bindingLimit: number;
   /** Owner of what is allocated now: the innermost open scope. Without one, storage stays until the GPU closes. */
@@ -118,7 +121,6 @@ export class Gpu implements Disposable {
         throw new WeftError(`No shader is named ${name}; the shaders are ${shaderNames().join(", ")}`);
       }
     }
-    splitFiner();
     const request = { powerPreference: options.powerPreference ?? "high-performance" };
     const gpu: GPU | undefined = navigator.gpu;
     // A first request was seen to return null for no visible reason: ask once more before giving up.
@@ -314,14 +316,4 @@ export class Gpu implements Disposable {
   #raise(): void {
     if (this.#failures.length > 0) throw this.#failures[0];
   }
-}
-
-/**
- * Has llvmpipe split each dispatch into four shares a core, where the environment may be set: with one a core, as it does by
- * itself, a core that wakes late or is busy makes the others wait. Any other driver takes no notice.
- */
-function splitFiner(): void {
-  const variable = "LP_NUM_THREADS";
-  if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") return;
-  if (Deno.env.get(variable) === undefined) Deno.env.set(variable, String(4 * navigator.hardwareConcurrency));
 }

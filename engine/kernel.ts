@@ -1,5 +1,6 @@
 import type { StorageForm } from "./buffer_pool.ts";
 import { texelNames, withTexels } from "./texels.ts";
+import { unroll } from "./unroll.ts";
 import { WeftError } from "./weft_error.ts";
 
 /** A WGSL file by name: what an op dispatches, and what a replacement file of the same name takes the place of. */
@@ -146,7 +147,8 @@ export class KernelCache {
   /** The files of a shader as they are compiled, itself first: each the replacement, or the built-in. */
   #files(shader: Shader): ShaderFile[] {
     const own = { name: shader.name, source: this.#overlay[shader.name] ?? shader.source };
-    return [own, ...shader.parts.flatMap((part) => this.#files(part))];
+    const files = [own, ...shader.parts.flatMap((part) => this.#files(part))];
+    return files.filter(({ name }, i) => files.findIndex((file) => file.name === name) === i); // a part of parts once
   }
 
   #compile(
@@ -249,7 +251,7 @@ function specialise(
       throw new WeftError(`${label} has neither an override nor a tunable constant named ${name}`);
     }
   }
-  return { source, overrides };
+  return { source: unroll(source), overrides };
 }
 
 /** Makes f16 of the element types of the buffers that hold it; all buffers whose types share an alias must. */

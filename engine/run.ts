@@ -13,8 +13,6 @@ export interface Launch {
   readonly threads?: number;
   /** Workgroups that are needed, where a kernel counts in those; folded like `threads`. */
   readonly workgroups?: number;
-  /** Workgroups in x, y and z, where the kernel wants them as they are. */
-  readonly grid?: readonly number[];
   /** Rounds of loops that the longest invocation takes, where that grows with the shapes. */
   readonly loops?: number;
   /** Operations, where they are what bounds the kernel and not memory: for `Gpu.rehearse`. */
@@ -69,7 +67,7 @@ export function run(
     recorder.rehearsal.push({ kernel: kernel.label, flops: launch.flops ?? 0, bytes: sum });
     return;
   }
-  const grid = launch.grid ?? fold(
+  const grid = fold(
     launch.workgroups ?? Math.ceil(launch.threads! / kernel.workgroupSize),
     gpu.device.limits.maxComputeWorkgroupsPerDimension,
   );

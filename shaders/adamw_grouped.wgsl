@@ -1,6 +1,7 @@
-// The same for up to seven tensors at once: what the gradient norm and the update of adamw.wgsl do for one, for GPUs, to which
-// a dispatch costs more than a small tensor's work. A workgroup serves one tensor: the last one of the dispatch whose first
-// workgroup is not beyond it. (On llvmpipe all seven ways of a branch are taken.) Slots without a tensor hold anything.
+// The same for up to seven tensors at once: what the gradient norm and the update of adamw.wgsl do for one, where a dispatch
+// costs more than a small tensor's work. A workgroup serves one tensor: the last one of the dispatch whose first workgroup is
+// not beyond it. llvmpipe takes all seven ways of a branch, and of loops one round: so the norm is for all adapters, and the
+// update for GPUs. Slots without a tensor hold anything.
 
 struct Params {
   first: u32,   // of the tensors, in the table
@@ -72,23 +73,23 @@ fn gradient(slot: u32, i: u32) -> vec4f {
 }
 
 @compute @workgroup_size(64)
-fn sum_squares(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let group = workgroup.x + workgroup.y * groups.x;
+fn sum_squares(here: Invocation) {
+  let group = group_of(here);
   let slot = slot_of(group);
   let row = table[params.first + slot];
-  let id = (group - row.first_workgroup) * 64u + lane;
+  let id = (group - row.first_workgroup) * 64u + here.lane;
   if (id >= row.lanes) { return; }
   var sum = vec4f();
-  for (var i = id; i < row.size / 4u; i += row.lanes) {
-    let g = gradient(slot, i);
-    sum += g * g;
-  }
-  if (id == row.size / 4u % row.lanes && row.size % 4u != 0u) {  // what lies beyond the last element is not zero
-    let g = select(vec4f(), gradient(slot, row.size / 4u), vec4u(0u, 1u, 2u, 3u) < vec4u(row.size % 4u));
+  let whole = row.size / 4u;
+  for (var i = id; i < select(0u, whole, slot == 0u); i += row.lanes) { sum += g0[i] * g0[i]; }
+  for (var i = id; i < select(0u, whole, slot == 1u); i += row.lanes) { sum += g1[i] * g1[i]; }
+  for (var i = id; i < select(0u, whole, slot == 2u); i += row.lanes) { sum += g2[i] * g2[i]; }
+  for (var i = id; i < select(0u, whole, slot == 3u); i += row.lanes) { sum += g3[i] * g3[i]; }
+  for (var i = id; i < select(0u, whole, slot == 4u); i += row.lanes) { sum += g4[i] * g4[i]; }
+  for (var i = id; i < select(0u, whole, slot == 5u); i += row.lanes) { sum += g5[i] * g5[i]; }
+  for (var i = id; i < select(0u, whole, slot == 6u); i += row.lanes) { sum += g6[i] * g6[i]; }
+  if (id == whole % row.lanes && row.size % 4u != 0u) {  // what lies beyond the last element is not zero
+    let g = select(vec4f(), gradient(slot, whole), vec4u(0u, 1u, 2u, 3u) < vec4u(row.size % 4u));
     sum += g * g;
   }
   partial[row.first_partial + id] = (sum.x + sum.y) + (sum.z + sum.w);
@@ -105,15 +106,11 @@ fn moved(p: vec4f, g: vec4f, m: vec4f, v: vec4f, shrink: f32) -> Moved {
 }
 
 @compute @workgroup_size(64)
-fn update(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let group = workgroup.x + workgroup.y * groups.x;
+fn update(here: Invocation) {
+  let group = group_of(here);
   let slot = slot_of(group);
   let row = table[params.first + slot];
-  let i = (group - row.first_workgroup) * 64u + lane;
+  let i = (group - row.first_workgroup) * 64u + here.lane;
   if (i * 4u >= row.size || norm_and_scale[1] == 0.0) { return; }
   let shrink = select(0.0, params.lr * params.decay, row.lanes != 0u);
   switch slot {

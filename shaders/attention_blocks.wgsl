@@ -3,9 +3,9 @@
 // For adapters that gain nothing from workgroup memory: CPUs, above all. The formulas, bindings and strides are those of
 // attention_rows.wgsl, with vec4s for elements: D is a multiple of 4. An invocation holds four queries (in
 // backward_kv: four keys) as matrices of 4 × 4, one for four elements of D, whose columns are the queries; so a row of K
-// times such a matrix adds to four scores, and each element that is loaded serves four. A workgroup's queries are of one
+// times such a matrix adds to four scores, and each element that is loaded serves four. A tile's queries are of one
 // head: all its invocations need the same rows of K and V; how they come by them is in vectors_loaded.wgsl or in
-// vectors_shuffled.wgsl. Keys that no query of a workgroup sees are skipped.
+// vectors_shuffled.wgsl. Keys that no query of a tile sees are skipped.
 
 const VECTORS: u32 = 16;  // tunable: D / 4
 const LANES: u32 = 8;     // tunable
@@ -28,25 +28,22 @@ fn four_rows(offset: u32, i: u32, count: u32, step: u32) -> vec4u {
 }
 
 @compute @workgroup_size(LANES)
-fn forward(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-) {
-  let group = workgroup.x + workgroup.y * groups.x;
-  if (group >= p.workgroups) { return; }
-  let bh = group / p.tiles;
-  let batch = bh / p.heads;
-  let head = bh % p.heads;
-  let first = group % p.tiles * (4u * LANES);
-  let i = first + 4u * lane.x;
-  let at_q = four_rows((p.q_offset + batch * p.q_batch + head * p.q_head) / 4u, i, p.Tq, p.q_token / 4u);
-  let at_k = (p.k_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
-  let at_v = (p.v_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
+fn forward(here: Invocation) {
+  var left = p.share;
+  for (var tile = take(here, &left); tile < p.workgroups; tile = take(here, &left)) { forward_of(tile, here.lane); }
+}
+
+fn forward_of(tile: u32, lane: u32) {
+  let bh = tile / p.tiles;
+  let first = tile % p.tiles * (4u * LANES);
+  let i = first + 4u * lane;
+  let at_q = four_rows(q_of_head(bh) / 4u, i, p.Tq, p.q_token / 4u);
+  let at_k = (p.k_offset + kv_of_head(bh)) / 4u;
+  let at_v = (p.v_offset + kv_of_head(bh)) / 4u;
 
   var query: array<mat4x4f, VECTORS>;
   var sums: array<mat4x4f, VECTORS>;
-  for (var d = 0u; d < VECTORS; d++) {
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) {
     query[d] = p.scale * mat4x4f(vec4f(q[at_q.x + d]), vec4f(q[at_q.y + d]), vec4f(q[at_q.z + d]), vec4f(q[at_q.w + d]));
     sums[d] = mat4x4f();
   }
@@ -54,58 +51,33 @@ fn forward(
   var total = vec4f();
   let limits = keys_of_four(i);
   let keys = keys_of(min(first + 4u * LANES, p.Tq) - 1u);
-  for (var j = 0u; j < min(keys, arrayLength(&k)); j += 4u) {
-    let row_k = four_rows(at_k, j, p.Tk, p.kv_token / 4u);
-    let row_v = four_rows(at_v, j, p.Tk, p.kv_token / 4u);
-    var s0 = vec4f();
-    var s1 = vec4f();
-    var s2 = vec4f();
-    var s3 = vec4f();
-    let own_k0 = own_k(row_k.x, lane.x);
-    for (var d = 0u; d < VECTORS; d++) { s0 += k_of(row_k.x, own_k0, d) * query[d]; }
-    let own_k1 = own_k(row_k.y, lane.x);
-    for (var d = 0u; d < VECTORS; d++) { s1 += k_of(row_k.y, own_k1, d) * query[d]; }
-    let own_k2 = own_k(row_k.z, lane.x);
-    for (var d = 0u; d < VECTORS; d++) { s2 += k_of(row_k.z, own_k2, d) * query[d]; }
-    let own_k3 = own_k(row_k.w, lane.x);
-    for (var d = 0u; d < VECTORS; d++) { s3 += k_of(row_k.w, own_k3, d) * query[d]; }
-    s0 = select(vec4f(LOWEST), s0, vec4u(j) < limits);
-    s1 = select(vec4f(LOWEST), s1, vec4u(j + 1u) < min(limits, vec4u(p.Tk)));
-    s2 = select(vec4f(LOWEST), s2, vec4u(j + 2u) < min(limits, vec4u(p.Tk)));
-    s3 = select(vec4f(LOWEST), s3, vec4u(j + 3u) < min(limits, vec4u(p.Tk)));
+  for (var j = 0u; j < min(keys, arrayLength(&k)); j++) {
+    let row_k = at_k + j * (p.kv_token / 4u);
+    let row_v = at_v + j * (p.kv_token / 4u);
+    var score = vec4f();
+    let own_key = own_k(row_k, lane);
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { score += k_of(row_k, own_key, d) * query[d]; }
+    score = select(vec4f(LOWEST), score, vec4u(j) < limits);
     let before = largest;
-    largest = max(max(max(s0, s1), max(s2, s3)), before);
+    largest = max(score, before);
     let shrink = exp(before - largest);
-    s0 = exp(s0 - largest);
-    s1 = exp(s1 - largest);
-    s2 = exp(s2 - largest);
-    s3 = exp(s3 - largest);
-    total = total * shrink + ((s0 + s1) + (s2 + s3));
-    let index = (bh * p.Tq + i) * p.Tk + j;
-    s0 *= factors(index, p.Tk);
-    s1 *= factors(index + 1u, p.Tk);
-    s2 *= factors(index + 2u, p.Tk);
-    s3 *= factors(index + 3u, p.Tk);
-    for (var d = 0u; d < VECTORS; d++) {
+    score = exp(score - largest);
+    total = total * shrink + score;
+    score *= factors((bh * p.Tq + i) * p.Tk + j, p.Tk);
+    let own_value = own_v(row_v, lane);
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) {
       let m = sums[d];
-      sums[d] = mat4x4f(shrink.x * m[0], shrink.y * m[1], shrink.z * m[2], shrink.w * m[3]);
+      sums[d] = mat4x4f(shrink.x * m[0], shrink.y * m[1], shrink.z * m[2], shrink.w * m[3]) +
+        outer(score, v_of(row_v, own_value, d));
     }
-    let own_v0 = own_v(row_v.x, lane.x);
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s0, v_of(row_v.x, own_v0, d)); }
-    let own_v1 = own_v(row_v.y, lane.x);
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s1, v_of(row_v.y, own_v1, d)); }
-    let own_v2 = own_v(row_v.z, lane.x);
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s2, v_of(row_v.z, own_v2, d)); }
-    let own_v3 = own_v(row_v.w, lane.x);
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(s3, v_of(row_v.w, own_v3, d)); }
   }
-  let at_o = four_rows((batch * p.o_batch + head * p.o_head) / 4u, i, p.Tq, p.o_token / 4u);
+  let at_o = four_rows(o_of_head(bh) / 4u, i, p.Tq, p.o_token / 4u);
   let normalizer = largest + log(total);
   if (i < p.Tq) { lse[bh * p.Tq + i] = normalizer.x; }
   if (i + 1u < p.Tq) { lse[bh * p.Tq + i + 1u] = normalizer.y; }
   if (i + 2u < p.Tq) { lse[bh * p.Tq + i + 2u] = normalizer.z; }
   if (i + 3u < p.Tq) { lse[bh * p.Tq + i + 3u] = normalizer.w; }
-  for (var d = 0u; d < VECTORS; d++) {
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) {
     if (i < p.Tq) { o[at_o.x + d] = vec4<Real>(sums[d][0] / total.x); }
     if (i + 1u < p.Tq) { o[at_o.y + d] = vec4<Real>(sums[d][1] / total.y); }
     if (i + 2u < p.Tq) { o[at_o.z + d] = vec4<Real>(sums[d][2] / total.z); }
@@ -115,36 +87,33 @@ fn forward(
 
 // Also leaves D for backward_kv.
 @compute @workgroup_size(LANES)
-fn backward_q(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-) {
-  let group = workgroup.x + workgroup.y * groups.x;
-  if (group >= p.workgroups) { return; }
-  let bh = group / p.tiles;
-  let batch = bh / p.heads;
-  let head = bh % p.heads;
-  let first = group % p.tiles * (4u * LANES);
-  let i = first + 4u * lane.x;
-  let at_q = four_rows((p.q_offset + batch * p.q_batch + head * p.q_head) / 4u, i, p.Tq, p.q_token / 4u);
-  let at_o = four_rows((batch * p.o_batch + head * p.o_head) / 4u, i, p.Tq, p.o_token / 4u);
-  let at_k = (p.k_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
-  let at_v = (p.v_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
+fn backward_q(here: Invocation) {
+  var left = p.share;
+  for (var tile = take(here, &left); tile < p.workgroups; tile = take(here, &left)) { backward_q_of(tile, here.lane); }
+}
+
+fn backward_q_of(tile: u32, lane: u32) {
+  let bh = tile / p.tiles;
+  let first = tile % p.tiles * (4u * LANES);
+  let i = first + 4u * lane;
+  let at_q = four_rows(q_of_head(bh) / 4u, i, p.Tq, p.q_token / 4u);
+  let at_o = four_rows(o_of_head(bh) / 4u, i, p.Tq, p.o_token / 4u);
+  let at_k = (p.k_offset + kv_of_head(bh)) / 4u;
+  let at_v = (p.v_offset + kv_of_head(bh)) / 4u;
   let rows = four_rows(bh * p.Tq, i, p.Tq, 1u);
 
   var query: array<mat4x4f, VECTORS>;
   var d_o: array<mat4x4f, VECTORS>;
   var sums: array<mat4x4f, VECTORS>;
   var d_sum = vec4f();
-  for (var d = 0u; d < VECTORS; d++) {
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) {
     query[d] = p.scale * mat4x4f(vec4f(q[at_q.x + d]), vec4f(q[at_q.y + d]), vec4f(q[at_q.z + d]), vec4f(q[at_q.w + d]));
     sums[d] = mat4x4f();
   }
-  for (var d = 0u; d < VECTORS; d++) {
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) {
     d_o[d] = mat4x4f(vec4f(d_out[at_o.x + d]), vec4f(d_out[at_o.y + d]), vec4f(d_out[at_o.z + d]), vec4f(d_out[at_o.w + d]));
   }
-  for (var d = 0u; d < VECTORS; d++) {
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) {
     let m = d_o[d];
     d_sum += vec4f(
       dot(m[0], vec4f(out[at_o.x + d])),
@@ -161,19 +130,19 @@ fn backward_q(
     let row_v = at_v + j * (p.kv_token / 4u);
     var score = vec4f();
     var d_p = vec4f();
-    let own_key = own_k(row_k, lane.x);
-    let own_value = own_v(row_v, lane.x);
-    for (var d = 0u; d < VECTORS; d++) { score += k_of(row_k, own_key, d) * query[d]; }
-    for (var d = 0u; d < VECTORS; d++) { d_p += v_of(row_v, own_value, d) * d_o[d]; }
+    let own_key = own_k(row_k, lane);
+    let own_value = own_v(row_v, lane);
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { score += k_of(row_k, own_key, d) * query[d]; }
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { d_p += v_of(row_v, own_value, d) * d_o[d]; }
     let weight = select(vec4f(), exp(score - normalizer), vec4u(j) < limits);
     let d_score = weight * (d_p * factors((bh * p.Tq + i) * p.Tk + j, p.Tk) - d_sum);
-    for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(d_score, k_of(row_k, own_key, d)); }
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(d_score, k_of(row_k, own_key, d)); }
   }
   if (i < p.Tq) { d_sums[rows.x] = d_sum.x; }
   if (i + 1u < p.Tq) { d_sums[rows.y] = d_sum.y; }
   if (i + 2u < p.Tq) { d_sums[rows.z] = d_sum.z; }
   if (i + 3u < p.Tq) { d_sums[rows.w] = d_sum.w; }
-  for (var d = 0u; d < VECTORS; d++) {
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) {
     if (i < p.Tq) { d_q[at_q.x + d] = vec4<Real>(p.scale * sums[d][0]); }
     if (i + 1u < p.Tq) { d_q[at_q.y + d] = vec4<Real>(p.scale * sums[d][1]); }
     if (i + 2u < p.Tq) { d_q[at_q.z + d] = vec4<Real>(p.scale * sums[d][2]); }
@@ -182,35 +151,32 @@ fn backward_q(
 }
 
 @compute @workgroup_size(LANES)
-fn backward_kv(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-) {
-  let group = workgroup.x + workgroup.y * groups.x;
-  if (group >= p.workgroups) { return; }
-  let bh = group / p.tiles;
-  let batch = bh / p.heads;
-  let head = bh % p.heads;
-  let first = group % p.tiles * (4u * LANES);
-  let j = first + 4u * lane.x;
-  let at_kv = batch * p.kv_batch + head * p.kv_head;
+fn backward_kv(here: Invocation) {
+  var left = p.share;
+  for (var tile = take(here, &left); tile < p.workgroups; tile = take(here, &left)) { backward_kv_of(tile, here.lane); }
+}
+
+fn backward_kv_of(tile: u32, lane: u32) {
+  let bh = tile / p.tiles;
+  let first = tile % p.tiles * (4u * LANES);
+  let j = first + 4u * lane;
+  let at_kv = kv_of_head(bh);
   let at_k = four_rows((p.k_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
   let at_v = four_rows((p.v_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
-  let at_q = (p.q_offset + batch * p.q_batch + head * p.q_head) / 4u;
-  let at_o = (batch * p.o_batch + head * p.o_head) / 4u;
+  let at_q = q_of_head(bh) / 4u;
+  let at_o = o_of_head(bh) / 4u;
 
   var key: array<mat4x4f, VECTORS>;
   var value: array<mat4x4f, VECTORS>;
   var d_k: array<mat4x4f, VECTORS>;
   var d_v: array<mat4x4f, VECTORS>;
-  for (var d = 0u; d < VECTORS; d++) {
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) {
     key[d] = p.scale * mat4x4f(vec4f(k[at_k.x + d]), vec4f(k[at_k.y + d]), vec4f(k[at_k.z + d]), vec4f(k[at_k.w + d]));
     value[d] = mat4x4f(vec4f(v[at_v.x + d]), vec4f(v[at_v.y + d]), vec4f(v[at_v.z + d]), vec4f(v[at_v.w + d]));
     d_k[d] = mat4x4f();
     d_v[d] = mat4x4f();
   }
-  // From the first query that sees the first key of this workgroup.
+  // From the first query that sees the first key of this tile.
   var i = 0u;
   if (CAUSAL) { i = max(first, p.Tk - p.Tq) - (p.Tk - p.Tq); }
   for (; i < min(p.Tq, arrayLength(&q)); i++) {
@@ -219,21 +185,21 @@ fn backward_kv(
     let row = bh * p.Tq + i;
     var score = vec4f();
     var d_p = vec4f();
-    let own_query = own_q(row_q, lane.x);
-    let own_d_o = own_d_out(row_o, lane.x);
-    for (var d = 0u; d < VECTORS; d++) { score += q_of(row_q, own_query, d) * key[d]; }
-    for (var d = 0u; d < VECTORS; d++) { d_p += d_out_of(row_o, own_d_o, d) * value[d]; }
+    let own_query = own_q(row_q, lane);
+    let own_d_o = own_d_out(row_o, lane);
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { score += q_of(row_q, own_query, d) * key[d]; }
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { d_p += d_out_of(row_o, own_d_o, d) * value[d]; }
     let sees = vec4u(j, j + 1u, j + 2u, j + 3u) < vec4u(keys_of(i));
     let weight = select(vec4f(), exp(score - log_sum_exp_of(row)), sees);
     let mask = factors(row * p.Tk + j, 1u);
     let kept = weight * mask;
     let d_score = weight * (d_p * mask - d_sum_of(row));
-    for (var d = 0u; d < VECTORS; d++) { d_v[d] += outer(kept, d_out_of(row_o, own_d_o, d)); }
-    for (var d = 0u; d < VECTORS; d++) { d_k[d] += outer(d_score, q_of(row_q, own_query, d)); }
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { d_v[d] += outer(kept, d_out_of(row_o, own_d_o, d)); }
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { d_k[d] += outer(d_score, q_of(row_q, own_query, d)); }
   }
   let to_k = four_rows((p.dk_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
   let to_v = four_rows((p.dv_offset + at_kv) / 4u, j, p.Tk, p.kv_token / 4u);
-  for (var d = 0u; d < VECTORS; d++) {
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) {
     if (j < p.Tk) {
       d_k_store(to_k.x + d, d_k[d][0]);
       d_kv[to_v.x + d] = vec4<Real>(d_v[d][0]);
@@ -253,4 +219,4 @@ fn backward_kv(
   }
 }
 
-fn d_k_store(at: u32, v: vec4f) { d_kv[at] = vec4<Real>(p.scale * v); }
+fn d_k_store(at: u32, slope: vec4f) { d_kv[at] = vec4<Real>(p.scale * slope); }

@@ -49,19 +49,15 @@ fn load(token: u32, part: u32, head: u32, d: u32) -> vec4f {
 }
 
 @compute @workgroup_size(PARTS)
-fn attend(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) part: u32,
-) {
-  let row = workgroup.x + workgroup.y * groups.x;  // (b, t, h)
+fn attend(here: Invocation) {
+  let row = group_of(here);  // (b, t, h)
   if (row >= p.count) { return; }
   let head = row % p.heads;
   let token = row / p.heads;
   let b = token / p.T;
   var query: array<vec4f, VECTORS>;
   var weighted: array<vec4f, VECTORS>;
-  for (var d = 0u; d < VECTORS; d++) {
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) {
     query[d] = p.scale * load(token, 0u, head, d);
     weighted[d] = vec4f();
   }
@@ -69,30 +65,30 @@ fn attend(
   var total = 0.0;
   let first = (b * p.heads + head) * p.S;
   let kept = min(lengths[b], p.S);
-  for (var j = part; j < kept; j += PARTS) {
+  for (var j = here.lane; j < kept; j += PARTS) {
     let at = (first + j) * VECTORS;
     var score = 0.0;
-    for (var d = 0u; d < VECTORS; d++) { score += dot(query[d], vec4f(keys[at + d])); }
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { score += dot(query[d], vec4f(keys[at + d])); }
     let before = largest;
     largest = max(largest, score);
     let shrink = exp(before - largest);
     let weight = exp(score - largest);
     total = total * shrink + weight;
-    for (var d = 0u; d < VECTORS; d++) { weighted[d] = weighted[d] * shrink + weight * vec4f(values[at + d]); }
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { weighted[d] = weighted[d] * shrink + weight * vec4f(values[at + d]); }
   }
-  for (var j = b * p.T + part; j <= token; j += PARTS) {
+  for (var j = b * p.T + here.lane; j <= token; j += PARTS) {
     var score = 0.0;
-    for (var d = 0u; d < VECTORS; d++) { score += dot(query[d], load(j, 1u, head, d)); }
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { score += dot(query[d], load(j, 1u, head, d)); }
     let before = largest;
     largest = max(largest, score);
     let shrink = exp(before - largest);
     let weight = exp(score - largest);
     total = total * shrink + weight;
-    for (var d = 0u; d < VECTORS; d++) { weighted[d] = weighted[d] * shrink + weight * load(j, 2u, head, d); }
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { weighted[d] = weighted[d] * shrink + weight * load(j, 2u, head, d); }
   }
-  let out = (row * PARTS + part) * (VECTORS + 1u);
+  let out = (row * PARTS + here.lane) * (VECTORS + 1u);
   sums[out] = vec4f(largest, total, 0.0, 0.0);
-  for (var d = 0u; d < VECTORS; d++) { sums[out + 1u + d] = weighted[d]; }
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) { sums[out + 1u + d] = weighted[d]; }
 }
 
 @compute @workgroup_size(64)

@@ -8,7 +8,8 @@ struct Params {
   Tq: u32,
   Tk: u32,
   tiles: u32,       // workgroups of a head
-  workgroups: u32,  // in all
+  workgroups: u32,  // in all: in attention_blocks.wgsl tiles, of which a workgroup takes `share` at most
+  share: u32,
   q_batch: u32, q_head: u32, q_token: u32, q_offset: u32,
   kv_batch: u32, kv_head: u32, kv_token: u32, k_offset: u32, v_offset: u32,
   o_batch: u32, o_head: u32, o_token: u32,
@@ -45,6 +46,11 @@ fn factor(index: u32) -> f32 {
   let draw = f32(pcg4d(vec4u(p.seed, p.seed_high, p.counter, index)).x >> 8u) * 0x1p-24;
   return select(0.0, 1.0 / (1.0 - p.drop), draw >= p.drop);
 }
+
+// Where a batch's head begins, of both together: among queries; keys, values and their gradients, without their offsets; outputs.
+fn q_of_head(bh: u32) -> u32 { return p.q_offset + bh / p.heads * p.q_batch + bh % p.heads * p.q_head; }
+fn kv_of_head(bh: u32) -> u32 { return bh / p.heads * p.kv_batch + bh % p.heads * p.kv_head; }
+fn o_of_head(bh: u32) -> u32 { return bh / p.heads * p.o_batch + bh % p.heads * p.o_head; }
 
 // How many keys query i sees: with as many queries as keys, those up to its own place.
 fn keys_of(i: u32) -> u32 {

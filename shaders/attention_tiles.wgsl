@@ -21,25 +21,19 @@ fn stage_keys(lane: u32, at_k: u32, at_v: u32, first: u32) {
 }
 
 @compute @workgroup_size(LANES)
-fn forward(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-) {
-  let group = workgroup.x + workgroup.y * groups.x;
+fn forward(here: Invocation) {
+  let group = group_of(here);
   if (group >= p.workgroups) { return; }
   let bh = group / p.tiles;
-  let batch = bh / p.heads;
-  let head = bh % p.heads;
   let first = group % p.tiles * LANES;
-  let i = min(first + lane.x, p.Tq - 1u);  // those beyond the last compute the last, and store nothing
-  let at_q = (p.q_offset + batch * p.q_batch + head * p.q_head + i * p.q_token) / 4u;
-  let at_k = (p.k_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
-  let at_v = (p.v_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
+  let i = min(first + here.lane, p.Tq - 1u);  // those beyond the last compute the last, and store nothing
+  let at_q = (q_of_head(bh) + i * p.q_token) / 4u;
+  let at_k = (p.k_offset + kv_of_head(bh)) / 4u;
+  let at_v = (p.v_offset + kv_of_head(bh)) / 4u;
 
   var query: array<vec4f, VECTORS>;
   var sums: array<vec4f, VECTORS>;
-  for (var d = 0u; d < VECTORS; d++) {
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) {
     query[d] = p.scale * vec4f(q[at_q + d]);
     sums[d] = vec4f();
   }
@@ -49,58 +43,52 @@ fn forward(
   let keys = keys_of(min(first + LANES, p.Tq) - 1u);
   for (var j0 = 0u; j0 < keys; j0 += KEYS) {
     workgroupBarrier();
-    stage_keys(lane.x, at_k, at_v, j0);
+    stage_keys(here.lane, at_k, at_v, j0);
     workgroupBarrier();
     var scores: array<f32, KEYS>;
     var highest = largest;
     for (var j = 0u; j < KEYS; j++) {
       var score = 0.0;
-      for (var d = 0u; d < VECTORS; d++) { score += dot(query[d], staged_a[j * VECTORS + d]); }
+      /* unroll */ for (var d = 0u; d < VECTORS; d++) { score += dot(query[d], staged_a[j * VECTORS + d]); }
       scores[j] = select(LOWEST, score, j0 + j < limit);
       highest = max(highest, scores[j]);
     }
     let shrink = exp(largest - highest);
     largest = highest;
     total *= shrink;
-    for (var d = 0u; d < VECTORS; d++) { sums[d] *= shrink; }
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { sums[d] *= shrink; }
     for (var j = 0u; j < KEYS; j++) {
       let weight = exp(scores[j] - largest);
       total += weight;
       let kept = weight * factor((bh * p.Tq + i) * p.Tk + j0 + j);
-      for (var d = 0u; d < VECTORS; d++) { sums[d] += kept * staged_b[j * VECTORS + d]; }
+      /* unroll */ for (var d = 0u; d < VECTORS; d++) { sums[d] += kept * staged_b[j * VECTORS + d]; }
     }
   }
-  if (first + lane.x < p.Tq) {
+  if (first + here.lane < p.Tq) {
     lse[bh * p.Tq + i] = largest + log(total);
-    let at_o = (batch * p.o_batch + head * p.o_head + i * p.o_token) / 4u;
-    for (var d = 0u; d < VECTORS; d++) { o[at_o + d] = vec4<Real>(sums[d] / total); }
+    let at_o = (o_of_head(bh) + i * p.o_token) / 4u;
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { o[at_o + d] = vec4<Real>(sums[d] / total); }
   }
 }
 
 // Also leaves D for backward_kv.
 @compute @workgroup_size(LANES)
-fn backward_q(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-) {
-  let group = workgroup.x + workgroup.y * groups.x;
+fn backward_q(here: Invocation) {
+  let group = group_of(here);
   if (group >= p.workgroups) { return; }
   let bh = group / p.tiles;
-  let batch = bh / p.heads;
-  let head = bh % p.heads;
   let first = group % p.tiles * LANES;
-  let i = min(first + lane.x, p.Tq - 1u);
-  let at_q = (p.q_offset + batch * p.q_batch + head * p.q_head + i * p.q_token) / 4u;
-  let at_o = (batch * p.o_batch + head * p.o_head + i * p.o_token) / 4u;
-  let at_k = (p.k_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
-  let at_v = (p.v_offset + batch * p.kv_batch + head * p.kv_head) / 4u;
+  let i = min(first + here.lane, p.Tq - 1u);
+  let at_q = (q_of_head(bh) + i * p.q_token) / 4u;
+  let at_o = (o_of_head(bh) + i * p.o_token) / 4u;
+  let at_k = (p.k_offset + kv_of_head(bh)) / 4u;
+  let at_v = (p.v_offset + kv_of_head(bh)) / 4u;
 
   var query: array<vec4f, VECTORS>;
   var d_o: array<vec4f, VECTORS>;
   var sums: array<vec4f, VECTORS>;
   var d_sum = 0.0;
-  for (var d = 0u; d < VECTORS; d++) {
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) {
     query[d] = p.scale * vec4f(q[at_q + d]);
     d_o[d] = vec4f(d_out[at_o + d]);
     d_sum += dot(d_o[d], vec4f(out[at_o + d]));
@@ -111,48 +99,42 @@ fn backward_q(
   let keys = keys_of(min(first + LANES, p.Tq) - 1u);
   for (var j0 = 0u; j0 < keys; j0 += KEYS) {
     workgroupBarrier();
-    stage_keys(lane.x, at_k, at_v, j0);
+    stage_keys(here.lane, at_k, at_v, j0);
     workgroupBarrier();
     for (var j = 0u; j < KEYS; j++) {
       var score = 0.0;
       var d_p = 0.0;
-      for (var d = 0u; d < VECTORS; d++) {
+      /* unroll */ for (var d = 0u; d < VECTORS; d++) {
         score += dot(query[d], staged_a[j * VECTORS + d]);
         d_p += dot(d_o[d], staged_b[j * VECTORS + d]);
       }
       let weight = select(0.0, exp(score - normalizer), j0 + j < limit);
       let d_score = weight * (d_p * factor((bh * p.Tq + i) * p.Tk + j0 + j) - d_sum);
-      for (var d = 0u; d < VECTORS; d++) { sums[d] += d_score * staged_a[j * VECTORS + d]; }
+      /* unroll */ for (var d = 0u; d < VECTORS; d++) { sums[d] += d_score * staged_a[j * VECTORS + d]; }
     }
   }
-  if (first + lane.x < p.Tq) {
+  if (first + here.lane < p.Tq) {
     d_sums[bh * p.Tq + i] = d_sum;
-    for (var d = 0u; d < VECTORS; d++) { d_q[at_q + d] = vec4<Real>(p.scale * sums[d]); }
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) { d_q[at_q + d] = vec4<Real>(p.scale * sums[d]); }
   }
 }
 
 @compute @workgroup_size(LANES)
-fn backward_kv(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-) {
-  let group = workgroup.x + workgroup.y * groups.x;
+fn backward_kv(here: Invocation) {
+  let group = group_of(here);
   if (group >= p.workgroups) { return; }
   let bh = group / p.tiles;
-  let batch = bh / p.heads;
-  let head = bh % p.heads;
   let first = group % p.tiles * LANES;
-  let j = min(first + lane.x, p.Tk - 1u);
-  let at_kv = batch * p.kv_batch + head * p.kv_head + j * p.kv_token;
-  let at_q = (p.q_offset + batch * p.q_batch + head * p.q_head) / 4u;
-  let at_o = (batch * p.o_batch + head * p.o_head) / 4u;
+  let j = min(first + here.lane, p.Tk - 1u);
+  let at_kv = kv_of_head(bh) + j * p.kv_token;
+  let at_q = q_of_head(bh) / 4u;
+  let at_o = o_of_head(bh) / 4u;
 
   var key: array<vec4f, VECTORS>;
   var value: array<vec4f, VECTORS>;
   var d_k: array<vec4f, VECTORS>;
   var d_v: array<vec4f, VECTORS>;
-  for (var d = 0u; d < VECTORS; d++) {
+  /* unroll */ for (var d = 0u; d < VECTORS; d++) {
     key[d] = p.scale * vec4f(k[(p.k_offset + at_kv) / 4u + d]);
     value[d] = vec4f(v[(p.v_offset + at_kv) / 4u + d]);
     d_k[d] = vec4f();
@@ -163,7 +145,7 @@ fn backward_kv(
   if (CAUSAL) { i0 = max(first, p.Tk - p.Tq) - (p.Tk - p.Tq); }
   for (; i0 < p.Tq; i0 += KEYS) {
     workgroupBarrier();
-    for (var e = lane.x; e < KEYS * VECTORS; e += LANES) {
+    for (var e = here.lane; e < KEYS * VECTORS; e += LANES) {
       let i = min(i0 + e / VECTORS, p.Tq - 1u);
       staged_a[e] = vec4f(q[at_q + i * (p.q_token / 4u) + e % VECTORS]);
       staged_b[e] = vec4f(d_out[at_o + i * (p.o_token / 4u) + e % VECTORS]);
@@ -176,21 +158,21 @@ fn backward_kv(
       let i = i0 + r;
       var score = 0.0;
       var d_p = 0.0;
-      for (var d = 0u; d < VECTORS; d++) {
+      /* unroll */ for (var d = 0u; d < VECTORS; d++) {
         score += dot(staged_a[r * VECTORS + d], key[d]);
         d_p += dot(staged_b[r * VECTORS + d], value[d]);
       }
       let weight = select(0.0, exp(score - staged_rows[r].x), i < p.Tq && j < keys_of(i));
       let mask = factor((bh * p.Tq + i) * p.Tk + j);
       let d_score = weight * (d_p * mask - staged_rows[r].y);
-      for (var d = 0u; d < VECTORS; d++) {
+      /* unroll */ for (var d = 0u; d < VECTORS; d++) {
         d_v[d] += (weight * mask) * staged_b[r * VECTORS + d];
         d_k[d] += d_score * staged_a[r * VECTORS + d];
       }
     }
   }
-  if (first + lane.x < p.Tk) {
-    for (var d = 0u; d < VECTORS; d++) {
+  if (first + here.lane < p.Tk) {
+    /* unroll */ for (var d = 0u; d < VECTORS; d++) {
       d_kv[(p.dk_offset + at_kv) / 4u + d] = vec4<Real>(p.scale * d_k[d]);
       d_kv[(p.dv_offset + at_kv) / 4u + d] = vec4<Real>(d_v[d]);
     }

@@ -12,8 +12,8 @@ alias Real = f32;  // or f16: what is stored; sums are f32
 
 struct Params {
   M: u32, N: u32, K: u32,
-  tiles_m: u32, tiles_n: u32,  // workgroups along M and N
-  workgroups: u32,             // in all
+  tiles_m: u32, tiles_n: u32,  // tiles along M and N
+  workgroups: u32, share: u32, // tiles in all, and those that a workgroup takes at most (tickets.wgsl)
   a_offset: u32, a_batch: u32, a_m: u32, a_k: u32,
   b_offset: u32, b_batch: u32, b_n: u32, b_k: u32,
   drop: f32, seed: u32, seed_high: u32, counter: u32,
@@ -51,18 +51,17 @@ fn rows(own: mat4x4f, i: u32) -> mat4x4f {
 }
 
 @compute @workgroup_size(8)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-) {
-  let tile = workgroup.x + workgroup.y * groups.x;
-  if (tile >= p.workgroups) { return; }
+fn main(here: Invocation) {
+  var left = p.share;
+  for (var tile = take(here, &left); tile < p.workgroups; tile = take(here, &left)) { tile_of(tile, here.lane); }
+}
+
+fn tile_of(tile: u32, lane: u32) {
   let batch = tile / (p.tiles_m * p.tiles_n);
   let m = (tile / p.tiles_n) % p.tiles_m * 32u;
-  let n = (tile % p.tiles_n * 8u + lane.x) * 4u;
+  let n = (tile % p.tiles_n * 8u + lane) * 4u;
   // From vec4 to vec4, and from four k to the next. What is read of p in the loop, llvmpipe reads for each lane anew.
-  var at_a = p.a_offset + batch * p.a_batch + select(m + 4u * lane.x, (m + lane.x) * p.a_m, A_ALONG_K);
+  var at_a = p.a_offset + batch * p.a_batch + select(m + 4u * lane, (m + lane) * p.a_m, A_ALONG_K);
   let next_a = select(p.a_k, 8u * p.a_m, A_ALONG_K);
   let step_a = 4u * p.a_k;
   var at_b = p.b_offset + batch * p.b_batch + n * p.b_n;

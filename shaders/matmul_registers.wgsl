@@ -43,16 +43,12 @@ fn outer(x: vec4f, y: vec4f) -> mat4x4f { return mat4x4f(x.x * y, x.y * y, x.z *
 const LANES: u32 = 8;  // tunable
 
 @compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-) {
-  let tile = workgroup.x + workgroup.y * groups.x;
+fn main(here: Invocation) {
+  let tile = group_of(here);
   if (tile >= p.workgroups) { return; }
   let batch = tile / (p.tiles_m * p.tiles_n);
   let m = (tile / p.tiles_n) % p.tiles_m * 32u;
-  let n = (tile % p.tiles_n * LANES + lane.x) * 16u;
+  let n = (tile % p.tiles_n * LANES + here.lane) * 16u;
   var at_a = p.a_offset + batch * p.a_batch + m * p.a_m;
   var at_b = p.b_offset + batch * p.b_batch + n * p.b_n;
   let b_columns = 4u * p.b_n;
@@ -72,7 +68,7 @@ fn main(
     let b1 = load_b(at_b + b_columns);
     let b2 = load_b(at_b + 2u * b_columns);
     let b3 = load_b(at_b + 3u * b_columns);
-    let mine = own_rows(at_a, lane.x);
+    let mine = own_rows(at_a, here.lane);
     let rows0 = rows_of(at_a, mine, 0u);
     c00 += outer(rows0, b0); c01 += outer(rows0, b1); c02 += outer(rows0, b2); c03 += outer(rows0, b3);
     let rows1 = rows_of(at_a, mine, 1u);

@@ -59,25 +59,18 @@ fn sum_of(batch: u32, m: u32, n: u32, first: u32, step: u32) -> vec4f {
 }
 
 @compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-) {
-  let group = workgroup.x + workgroup.y * groups.x;
-  let n = (group % p.tiles_n * LANES + lane.x) * 4u;
+fn main(here: Invocation) {
+  let group = group_of(here);
+  let n = (group % p.tiles_n * LANES + here.lane) * 4u;
   if (group >= p.workgroups || n >= p.N) { return; }
   let row = group / p.tiles_n;
   store_row(row / p.M, row % p.M, n, sum_of(row / p.M, row % p.M, n, 0u, 1u), bias_of(n));
 }
 
 @compute @workgroup_size(LANES, LANES_K)
-fn split(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-) {
-  let group = workgroup.x + workgroup.y * groups.x;
+fn split(here: Invocation) {
+  let lane = vec2u(here.lane % LANES, here.lane / LANES);
+  let group = group_of(here);
   let n = (group % p.tiles_n * LANES + lane.x) * 4u;
   let row = group / p.tiles_n;
   partial[lane.y][lane.x] = sum_of(row / p.M, row % p.M, n, lane.y, LANES_K);

@@ -33,6 +33,8 @@ struct Params {
 @group(0) @binding(9) var<storage, read_write> d_weight: array<f32>;    // (stretches, C)
 @group(0) @binding(10) var<storage, read_write> d_bias: array<f32>;     // (stretches, C)
 
+const LANES: u32 = 64;  // tunable: of a workgroup, but in *_shared
+
 override CENTER: bool = true;  // layer norm; otherwise RMS norm
 override BIAS: bool = false;
 override ADD: bool = false;    // dx to what other operations gave
@@ -122,9 +124,9 @@ fn store_dx(row: u32, first: u32, step: u32, sums: vec2f) {
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * (groups.x * 64u);
+  let row = id.x + id.y * (groups.x * LANES);
   if (row >= p.rows) { return; }
   var mean = 0.0;
   if (CENTER) { mean = sum_of(row, 0u, WIDTH) / f32(p.C); }
@@ -134,48 +136,36 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 }
 
 @compute @workgroup_size(ROW_LANES)
-fn forward_shared(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let row = workgroup.x + workgroup.y * groups.x;
+fn forward_shared(here: Invocation) {
+  let row = group_of(here);
   if (row >= p.rows) { return; }
   var mean = 0.0;
-  if (CENTER) { mean = sum_over_lanes(lane, vec2f(sum_of(row, lane * WIDTH, ROW_LANES * WIDTH), 0.0)).x / f32(p.C); }
-  let squares = sum_over_lanes(lane, vec2f(squares_of(row, lane * WIDTH, ROW_LANES * WIDTH, mean), 0.0)).x;
+  if (CENTER) { mean = sum_over_lanes(here.lane, vec2f(sum_of(row, here.lane * WIDTH, ROW_LANES * WIDTH), 0.0)).x / f32(p.C); }
+  let squares = sum_over_lanes(here.lane, vec2f(squares_of(row, here.lane * WIDTH, ROW_LANES * WIDTH, mean), 0.0)).x;
   let rstd = inverseSqrt(squares / f32(p.C) + p.eps);
-  if (lane == 0u) { stats[row] = vec2f(mean, rstd); }
-  store_y(row, lane * WIDTH, ROW_LANES * WIDTH, mean, rstd);
+  if (here.lane == 0u) { stats[row] = vec2f(mean, rstd); }
+  store_y(row, here.lane * WIDTH, ROW_LANES * WIDTH, mean, rstd);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * (groups.x * 64u);
+  let row = id.x + id.y * (groups.x * LANES);
   if (row >= p.rows) { return; }
   store_dx(row, 0u, WIDTH, slopes_of(row, 0u, WIDTH));
 }
 
 @compute @workgroup_size(ROW_LANES)
-fn backward_shared(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let row = workgroup.x + workgroup.y * groups.x;
+fn backward_shared(here: Invocation) {
+  let row = group_of(here);
   if (row >= p.rows) { return; }
-  store_dx(row, lane * WIDTH, ROW_LANES * WIDTH, sum_over_lanes(lane, slopes_of(row, lane * WIDTH, ROW_LANES * WIDTH)));
+  store_dx(row, here.lane * WIDTH, ROW_LANES * WIDTH, sum_over_lanes(here.lane, slopes_of(row, here.lane * WIDTH, ROW_LANES * WIDTH)));
 }
 
-@compute @workgroup_size(64)
-fn backward_parameters(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let group = workgroup.x + workgroup.y * groups.x;
-  let tiles = (p.C + 64u * WIDTH - 1u) / (64u * WIDTH);
-  let c = (group % tiles * 64u + lane) * WIDTH;
+@compute @workgroup_size(LANES)
+fn backward_parameters(here: Invocation) {
+  let group = group_of(here);
+  let tiles = (p.C + LANES * WIDTH - 1u) / (LANES * WIDTH);
+  let c = (group % tiles * LANES + here.lane) * WIDTH;
   let stretch = group / tiles;  // one for all of a workgroup, so that its rows are, too
   if (stretch >= p.stretches || c >= p.C) { return; }
   let first = stretch * p.chunk;

@@ -1,5 +1,11 @@
-// How a lane of attention_blocks.wgsl comes by the vectors of a row that all lanes need: it loads all of them. A part of that
-// file.
+// How a lane of attention_blocks.wgsl comes by the vectors of a row that all lanes need, and by tiles: it loads all of them, and
+// each workgroup has one. A part of that file.
+
+fn take(here: Invocation, left: ptr<function, u32>) -> u32 {
+  let tile = select(p.workgroups, group_of(here), *left > 0u);
+  *left = 0u;
+  return tile;
+}
 
 fn own_k(at: u32, lane: u32) -> mat2x4f { return mat2x4f(); }
 fn k_of(at: u32, own: mat2x4f, d: u32) -> vec4f { return vec4f(k[at + d]); }

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { mat4 } from "wgpu-matrix";
-import { fill, matmul, productVariants, randomNormals, randomUniform, Scope, tensor, WeftError } from "../mod.ts";
+import { fill, matmul, mul, productVariants, randomNormals, randomUniform, Scope, tensor, WeftError } from "../mod.ts";
 import { checkOp, checkPastLimit, expectClose, force, gpuTest, nd } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
@@ -90,6 +90,19 @@ gpuTest("a product of more k than a loop may have rounds is refused, where there
   const K = 65_001, a = fill(gpu, [32, K], 1), b = fill(gpu, [K, 4], 1);
   if (gpu.loopLimit === Infinity) return assertEquals((await matmul(a, b).read())[0], K);
   assertThrows(() => matmul(a, b), WeftError, "this driver stops at");
+});
+
+gpuTest("workgroups that take tiles in turns stay below the limit of loops, and leave none", async (gpu) => {
+  using _forced = force(gpu, { product: "quads" });
+  // Without a limit to its share, each of the few workgroups of a CPU with two cores would take more than 65,535 rounds.
+  for (const [M, N, K] of [[1024, 1024, 4096], [1600, 1600, 1024], [32, 32, 4], [33, 4, 65_000]]) {
+    using _ = new Scope(gpu);
+    const x = tensor(gpu, Float32Array.from({ length: M }, (_, m) => m % 7 - 3), [M, 1]);
+    const y = tensor(gpu, Float32Array.from({ length: N }, (_, n) => n % 5 - 2), [1, N]);
+    const c = await matmul(mul(fill(gpu, [M, K], 1), x), mul(fill(gpu, [K, N], 1), y)).read();
+    const wrong = c.findIndex((v, i) => v !== K * (Math.floor(i / N) % 7 - 3) * (i % N % 5 - 2));
+    assertEquals(wrong, -1, `${M}×${N}×${K}: element ${wrong} is ${c[wrong]}`);
+  }
 });
 
 gpuTest("matmul agrees with wgpu-matrix's mat4 product", async (gpu) => {

@@ -109,7 +109,7 @@ export class AdamW {
     this.#spans = tensor(first.gpu, new Uint32Array(spans), [this.#lanes.length, 2], {
       label: "spans of partial norms",
     });
-    // Each parameter by itself, or several at a time where none is larger than a binding.
+    // Several at a time, where none is larger than a binding; or each by itself.
     const whole = counts.every((count, i) => count === this.#lanes[i]);
     if (whole && TensorGroups.suits(first.gpu)) {
       const members = [...parameters].map(([name, p], i) => ({
@@ -159,7 +159,7 @@ export class AdamW {
       step: this.steps,
     };
     this.#measureNorm(common);
-    if (this.#groups) {
+    if (this.#groups && TensorGroups.suitsUpdates(this.lastStep.gpu)) {
       const { one_minus_beta1, one_minus_beta2 } = common;
       const params = { beta1, one_minus_beta1, beta2, one_minus_beta2, eps, lr, decay: weightDecay };
       this.#groups.update(this.lastStep, params);

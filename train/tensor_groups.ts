@@ -2,9 +2,10 @@ import source from "../shaders/adamw_grouped.wgsl" with { type: "text" };
 import type { Gpu } from "../engine/gpu.ts";
 import { defineShader, type Params } from "../engine/kernel.ts";
 import { run } from "../engine/run.ts";
+import { invocation } from "../engine/shader_parts.ts";
 import { type Tensor, tensor, zeros } from "../engine/tensor.ts";
 
-const shader = defineShader("adamw_grouped.wgsl", source);
+const shader = defineShader("adamw_grouped.wgsl", source, [invocation]);
 const most = 7; // tensors of a dispatch: four buffers each, and three for all
 
 /** A parameter as AdamW goes over it. */
@@ -23,10 +24,7 @@ export interface GroupedParameter {
   readonly decays: boolean;
 }
 
-/**
- * Goes over parameters up to seven at a time, where one dispatch for each would cost more than its work: on GPUs, whose
- * shaders may have 31 storage buffers.
- */
+/** Goes over parameters up to seven at a time, where one dispatch for each would cost more than its work. */
 export class TensorGroups {
   #groups: { first: number; members: GroupedParameter[]; sums: number; updates: number }[] = [];
   #table: Tensor;
@@ -53,17 +51,21 @@ export class TensorGroups {
     this.#spare = Array.from({ length: 3 * most }, (_, i) => zeros(gpu, [4], { label: `spare ${i}` }));
   }
 
-  /** Whether an adapter takes groups and gains by them. */
+  /** Whether an adapter takes groups: its shaders may have 31 storage buffers. */
   static suits(gpu: Gpu): boolean {
-    if (gpu.device.limits.maxStorageBuffersPerShaderStage < 4 * most + 3) return false;
-    return gpu.forced.optimizer ? gpu.forced.optimizer === "grouped" : !gpu.isCpu;
+    return gpu.device.limits.maxStorageBuffersPerShaderStage >= 4 * most + 3 && gpu.forced.optimizer !== "single";
+  }
+
+  /** Whether it gains by updating them so; norms it does in any case. */
+  static suitsUpdates(gpu: Gpu): boolean {
+    return gpu.forced.optimizer === "grouped" || !gpu.isCpu;
   }
 
   /** Writes the partial sums of the squares of all gradients. */
   sumSquares(partial: Tensor): void {
     for (const { first, members, sums: workgroups } of this.#groups) {
       const tensors = { table: this.#table, partial, ...slots("g", members.map(({ p }) => p.grad!)) };
-      const loops = Math.max(...members.map(({ p, lanes }) => p.size / 4 / lanes));
+      const loops = most + Math.max(...members.map(({ p, lanes }) => p.size / 4 / lanes)); // one round of each loop
       run(shader, "sum_squares", tensors, { workgroups, loops, params: { ...none, first, count: members.length } });
     }
   }

@@ -9,9 +9,10 @@ import type { DType } from "../host_tensor.ts";
 import { type Constants, defineShader, type Params } from "../kernel.ts";
 import { run } from "../run.ts";
 import { record } from "../scope.ts";
-import { pcg4d } from "../shader_parts.ts";
+import { invocation, pcg4d } from "../shader_parts.ts";
 import { expectShape, formatShape, stridesOf } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";
+import { inTurns, tickets } from "../turns.ts";
 import { WeftError } from "../weft_error.ts";
 import { type DropoutOptions, dropoutParams } from "./dropout.ts";
 import { materializedBackward, materializedForward, type MaterializedOptions } from "./attention_materialized.ts";
@@ -19,19 +20,19 @@ import { attentionTrial, packedTrial } from "./attention_trial.ts";
 import { reshape, slice } from "./layout.ts";
 import { copyPart, stridedCopy } from "./strided_copy.ts";
 
-const common = defineShader("attention_common.wgsl", commonSource, [pcg4d]);
+const common = defineShader("attention_common.wgsl", commonSource, [pcg4d, invocation]);
 const vectorsLoaded = defineShader("vectors_loaded.wgsl", vectorsLoadedSource);
 const vectorsShuffled = defineShader("vectors_shuffled.wgsl", vectorsShuffledSource);
 const shaders = {
   rows: defineShader("attention_rows.wgsl", rowsSource, [pcg4d]),
   blocks: defineShader("attention_blocks.wgsl", blocksSource, [common, vectorsLoaded]),
-  shuffled: defineShader("attention_blocks.wgsl", blocksSource, [common, vectorsShuffled]),
+  shuffled: defineShader("attention_blocks.wgsl", blocksSource, [common, vectorsShuffled, tickets]),
   tiles: defineShader("attention_tiles.wgsl", tilesSource, [common]),
 };
 
 /**
- * The ways to compute attention: four queries per invocation, for CPUs (D a multiple of 4 up to 64), and with rows that lanes
- * pass on, in subgroups of eight (up to 48); one query, with keys and values in workgroup memory, for GPUs (D a multiple of 4 up
+ * The ways to compute attention: four queries per invocation, for CPUs (D a multiple of 4 up to 128), and with rows that lanes
+ * pass on, in subgroups of eight (up to 64); one query, with keys and values in workgroup memory, for GPUs (D a multiple of 4 up
  * to 128); one query and nothing else (any D); matrix products, with the scores in memory.
  */
 export const attentionVariants = ["blocks", "blocks, shuffled", "tiles", "rows", "materialized"] as const;
@@ -252,17 +253,16 @@ function variantFor(gpu: Gpu, dtype: DType, sizes: Sizes, causal: boolean, packe
     if (variant === "rows" || variant === "materialized") return true;
     if (D % 4 !== 0) return false;
     if (variant === "tiles") return D <= 128;
-    if (variant === "blocks, shuffled" && (!gpu.hasSubgroupsOf8 || D > 48)) return false;
-    // Beyond 64 llvmpipe compiles for half a minute, and what it makes is no faster.
-    return D <= 64 && blockRounds("backward_kv", D / 4) * longest <= gpu.loopLimit;
+    if (variant === "blocks, shuffled" && (!gpu.hasSubgroupsOf8 || D > 64)) return false;
+    return D <= 128 && longest <= gpu.loopLimit;
   };
   const { attention: forced } = gpu.forced;
   if (forced) return possible(forced) ? forced as AttentionVariant : "rows";
   // Scores in memory are a candidate where they take no more of it than the gradients of queries, keys and values.
   const fits = longest <= 6 * D && longest <= 1024;
-  // Above 48 llvmpipe compiles blocks for half a minute, to be slower than products.
+  // Above 64 llvmpipe compiles blocks for 10 to 30 s.
   const usual = ["blocks, shuffled", "blocks", "rows"] as const;
-  const preferred = !gpu.isCpu ? ["tiles", "rows"] as const : D > 48 && fits ? ["materialized"] as const : usual;
+  const preferred = !gpu.isCpu ? ["tiles", "rows"] as const : D > 64 && fits ? ["materialized"] as const : usual;
   const fallback: AttentionVariant = preferred.find(possible)!;
   const candidates: AttentionVariant[] = [fallback];
   if (!gpu.isCpu && fallback !== "rows") candidates.push("rows");
@@ -315,24 +315,23 @@ function launch(plan: AttentionPlan, entry: AttentionPass, tensors: Record<strin
   const flops = 2 * products * share * heads * plan.Tq * plan.Tk * 4 * constants.VECTORS;
   if (variant === "blocks" || variant === "blocks, shuffled") {
     const tiles = Math.ceil(tokens / (4 * blockLanes)), workgroups = heads * tiles;
-    run(variant === "blocks" ? shaders.blocks : shaders.shuffled, entry, tensors, {
-      workgroups,
+    const turns = variant === "blocks" ? undefined : inTurns(tensors.q.gpu, workgroups, longest);
+    run(turns ? shaders.shuffled : shaders.blocks, entry, { ...tensors, ...turns?.tensors }, {
+      workgroups: turns?.workgroups ?? workgroups,
       flops,
-      loops: longest * blockRounds(entry, constants.VECTORS),
-      params: { ...params, tiles, workgroups },
+      loops: longest,
+      params: { ...params, tiles, workgroups, share: turns?.share ?? 1 },
       constants: { ...constants, LANES: blockLanes },
     });
     return;
   }
-  // Short loops over a row's vectors are unrolled, longer ones were seen not to be.
-  const loops = longest * (constants.VECTORS <= 8 ? 1 : 2 * constants.VECTORS + 3);
   if (variant === "tiles") {
     const tiles = Math.ceil(tokens / tileLanes), workgroups = heads * tiles;
     run(shaders.tiles, entry, tensors, {
       workgroups,
       flops,
-      loops: loops + 2 * longest,
-      params: { ...params, tiles, workgroups },
+      loops: 4 * longest,
+      params: { ...params, tiles, workgroups, share: 1 },
       constants: { ...constants, LANES: tileLanes },
     });
   } else {
@@ -340,19 +339,12 @@ function launch(plan: AttentionPlan, entry: AttentionPass, tensors: Record<strin
     run(shaders.rows, entry, tensors, {
       threads: rows,
       flops,
-      loops,
+      // Short loops over a row's vectors are unrolled, longer ones were seen not to be.
+      loops: longest * (constants.VECTORS <= 8 ? 1 : 2 * constants.VECTORS + 3),
       params: { ...params, rows },
       constants: { ...constants, HEAD_DIM: plan.headDim },
     });
   }
-}
-
-/**
- * Rounds of loops for one key (or query) in attention_blocks.wgsl. llvmpipe unrolls the loops over a row's vectors up to 12,
- * and up to 16 those that only read the matrices; counted by the lengths where results went wrong.
- */
-function blockRounds(pass: AttentionPass, vectors: number): number {
-  return vectors <= 12 ? 1 : 1 + (vectors + 1) * { forward: 1.25, backward_q: 1, backward_kv: 2 }[pass];
 }
 
 /** Invocations of a workgroup: in attention_blocks.wgsl one vector of a CPU, in attention_tiles.wgsl two of a GPU or one. */

@@ -42,8 +42,8 @@ function normalize(
   const most = gpu.isCpu ? Math.ceil(rows * C / 2 ** 18) : Math.min(Math.ceil(8192 / C), Math.ceil(rows / 16));
   const stretches = Math.max(1, most, Math.ceil(rows / (gpu.isCpu ? 4096 : 32_768)));
   const params = { rows, C, eps, chunk: Math.ceil(rows / stretches), stretches };
-  const WIDTH = gpu.isCpu && C % 4 === 0 ? 4 : 1;
-  const constants = { CENTER: op === "layerNorm" ? 1 : 0, BIAS: bias ? 1 : 0, WIDE: WIDTH === 4 ? 1 : 0 };
+  const WIDTH = gpu.isCpu && C % 4 === 0 ? 4 : 1, LANES = gpu.isCpu ? 8 : 64; // few, so that all cores have some
+  const constants = { CENTER: op === "layerNorm" ? 1 : 0, BIAS: bias ? 1 : 0, WIDE: WIDTH === 4 ? 1 : 0, LANES };
   const y = empty(gpu, x.shape, { dtype: x.dtype, label: `${op} output` });
   const stats = empty(gpu, [rows, 2], { label: `statistics of ${op}` });
   const { entry, launch } = byRow(gpu, "forward", rows, 3 * C / WIDTH);
@@ -62,7 +62,7 @@ function normalize(
     const d_bias = empty(gpu, [stretches, C], { label: `partial bias gradient of ${op}` });
     const tensors = { x, x4: x, statistics: stats, dy, dy4: dy, d_weight, d_bias };
     run(shader, "backward_parameters", tensors, {
-      workgroups: stretches * Math.ceil(C / (64 * WIDTH)),
+      workgroups: stretches * Math.ceil(C / (LANES * WIDTH)),
       params,
       constants,
     });

@@ -11,9 +11,10 @@ import { type Constants, defineShader, type Params, type Shader } from "../kerne
 import { bytesPerElement, type DType } from "../host_tensor.ts";
 import { partOf, stretchesOf } from "../parts.ts";
 import { run } from "../run.ts";
-import { epilogues } from "../shader_parts.ts";
+import { epilogues, invocation } from "../shader_parts.ts";
 import { Scope } from "../scope.ts";
 import { empty, type Tensor, tensor } from "../tensor.ts";
+import { inTurns, tickets } from "../turns.ts";
 
 import { accumulate } from "./binary.ts";
 import { sumInto } from "./reduce.ts";
@@ -27,14 +28,14 @@ interface Tiles {
   readonly elements: Shader;
 }
 const defineTiles = (name: string, source: string, parts: readonly Shader[] = []): Tiles => ({
-  vectors: defineShader(name, source, [epilogues.vectors, ...parts]),
-  elements: defineShader(name, source, [epilogues.elements, ...parts]),
+  vectors: defineShader(name, source, [epilogues.vectors, invocation, ...parts]),
+  elements: defineShader(name, source, [epilogues.elements, invocation, ...parts]),
 });
 const registers = defineTiles("matmul_registers.wgsl", registersSource, [rowsLoaded]);
 const shuffling = defineTiles("matmul_registers.wgsl", registersSource, [rowsShuffled]);
 const vector = defineTiles("matmul_vector.wgsl", vectorSource);
 const fewRows = defineTiles("matmul_few_rows.wgsl", fewRowsSource);
-const quads = defineTiles("matmul_quads.wgsl", quadsSource);
+const quads = defineTiles("matmul_quads.wgsl", quadsSource, [tickets]);
 const workgroup = defineTiles("matmul_workgroup.wgsl", workgroupSource);
 
 /** A matrix inside a tensor, in elements: where the next row (of `a`) or column (of `b`), and the next k, lie. */
@@ -137,14 +138,19 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
     constants: Constants;
     params?: (tiles_m: number) => Params;
     loops?: number;
+    takesTurns?: boolean;
   }): void => {
     const tiles_m = Math.ceil(M / tile[0]), tiles_n = Math.ceil(N / tile[1]), workgroups = batch * tiles_m * tiles_n;
     const { operands = { a: a.tensor, a4: a.tensor, b: b.tensor, b4: b.tensor }, loops } = launch;
-    run(N % 4 === 0 ? tiles.vectors : tiles.elements, entry, { ...operands, ...ends }, {
-      workgroups,
+    const turns = launch.takesTurns ? inTurns(gpu, workgroups, loops!) : undefined;
+    run(N % 4 === 0 ? tiles.vectors : tiles.elements, entry, { ...operands, ...ends, ...turns?.tensors }, {
+      workgroups: turns?.workgroups ?? workgroups,
       loops,
       flops: 2 * M * N * ((batch - 1) * K + K_last),
-      params: { M, N, K, ...mask, tiles_n, workgroups, ...launch.params?.(tiles_m) ?? { ...ofA, ...ofB, tiles_m } },
+      params: {
+        ...{ M, N, K, ...mask, tiles_n, workgroups, ...turns && { share: turns.share } },
+        ...launch.params?.(tiles_m) ?? { ...ofA, ...ofB, tiles_m },
+      },
       constants: { ...flags, ...launch.constants },
     });
   };
@@ -153,7 +159,7 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   const whole = { a: a.tensor, b: b.tensor };
   if (variant === "quads") {
     const constants = { A_ALONG_K: aAlongK ? 1 : 0, B_ALONG_K: bAlongK ? 1 : 0 };
-    start([32, 32], quads, "main", { operands: whole, constants, loops: K / 4 });
+    start([32, 32], quads, "main", { operands: whole, constants, loops: K / 4, takesTurns: true });
   } else if (variant.startsWith("registers")) {
     const tiles = variant === "registers, shuffled" ? shuffling : registers;
     start([32, 128], tiles, "main", { constants: { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, loops: K });

@@ -6,7 +6,6 @@ import * as ref from "../_reference.ts";
 // Kernels for wide heads take a CPU adapter's compiler many seconds.
 for (const attentionBy of attentionVariants) {
   for (const [B, T, H, D] of [[1, 70, 1, 64], [1, 40, 2, 52], [1, 20, 1, 128]]) {
-    if (attentionBy === "blocks" && D > 64) continue; // too wide for it
     checkOp(`self-attention by ${attentionBy}, (${B},${T},${H},${D}), with dropout`, {
       inputs: [{ shape: [B, T, 3 * H * D], range: [-1.5, 1.5] }],
       run: (qkv) => selfAttention(qkv, H, { dropout: { p: 0.25, key: { seed: 3, counter: 8 } } }),
