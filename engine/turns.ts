@@ -9,7 +9,7 @@ export const tickets: Shader = defineShader("tickets.wgsl", source, [invocation]
 
 /** How a dispatch is launched whose workgroups take tiles in turns. */
 export interface Turns {
-  /** Workgroups: as many as llvmpipe has threads, where each may take so many tiles. */
+  /** Workgroups: four a core, or more where those may not take all tiles. */
   readonly workgroups: number;
   /** Tiles that a workgroup takes at most, which keeps its rounds of loops below the adapter's limit. */
   readonly share: number;

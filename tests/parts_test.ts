@@ -63,12 +63,16 @@ for (const half of [false, true]) {
 
 Deno.test("a plan knows of parts", async () => {
   using gpu = await Gpu.open();
-  const count = () =>
-    planStep(gpu, config, { batchSize: 3 }).dispatches.optimizer.filter(({ kernel }) => kernel.startsWith("adamw"))
+  const count = (entry: string) =>
+    planStep(gpu, config, { batchSize: 3 }).dispatches.optimizer.filter(({ kernel }) =>
+      kernel === `adamw.wgsl/${entry}`
+    )
       .length;
-  const whole = count();
+  const parameters = new Gpt(gpu, config).parameters().size, updates = count("update");
+  assertEquals(updates, gpu.isCpu ? parameters : 0);
   gpu.bindingLimit = 96 * 1024;
-  assertEquals(count(), whole + 2 * 3); // wte in four parts: of the norm's sum, and of the update
+  // wte in four parts, for the norm's sum and for the update; and each parameter by itself.
+  assertEquals([count("sum_squares"), count("update")], [parameters + 3, parameters + 3]);
 });
 
 Deno.test("a linear layer larger than a binding has all that belongs to it", async () => {
