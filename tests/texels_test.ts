@@ -136,6 +136,21 @@ gpuTest("a rehearsal does not make a copy seem to be made", async (gpu) => {
   assertEquals(one === two, false);
 });
 
+Deno.test("llvmpipe is asked for two threads a core, unless the environment says how many", async () => {
+  const variable = "LP_NUM_THREADS", before = Deno.env.get(variable);
+  try {
+    for (const [given, expected] of [[undefined, String(2 * navigator.hardwareConcurrency)], ["3", "3"]] as const) {
+      if (given === undefined) Deno.env.delete(variable);
+      else Deno.env.set(variable, given);
+      using _ = await Gpu.open();
+      assertEquals(Deno.env.get(variable), expected);
+    }
+  } finally {
+    if (before === undefined) Deno.env.delete(variable);
+    else Deno.env.set(variable, before);
+  }
+});
+
 gpuTest(
   "a copy in a texture is made anew when what it is of was written: by the host, a kernel, or into memory lent again",
   async (gpu) => {
