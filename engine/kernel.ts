@@ -251,7 +251,7 @@ function specialise(
       throw new WeftError(`${label} has neither an override nor a tunable constant named ${name}`);
     }
   }
-  return { source: unroll(source), overrides };
+  return { source: unroll(label, source), overrides };
 }
 
 /** Makes f16 of the element types of the buffers that hold it; all buffers whose types share an alias must. */
