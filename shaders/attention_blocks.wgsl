@@ -66,9 +66,11 @@ fn forward_of(tile: u32, lane: u32) {
     score *= factors((bh * p.Tq + i) * p.Tk + j, p.Tk);
     let own_value = own_v(row_v, lane);
     /* unroll */ for (var d = 0u; d < VECTORS; d++) {
-      let m = sums[d];
-      sums[d] = mat4x4f(shrink.x * m[0], shrink.y * m[1], shrink.z * m[2], shrink.w * m[3]) +
-        outer(score, v_of(row_v, own_value, d));
+      let of_v = v_of(row_v, own_value, d);
+      sums[d][0] = shrink.x * sums[d][0] + score.x * of_v;  // row by row: LOG.md, "Cache of instructions"
+      sums[d][1] = shrink.y * sums[d][1] + score.y * of_v;
+      sums[d][2] = shrink.z * sums[d][2] + score.z * of_v;
+      sums[d][3] = shrink.w * sums[d][3] + score.w * of_v;
     }
   }
   let at_o = four_rows(o_of_head(bh) / 4u, i, p.Tq, p.o_token / 4u);

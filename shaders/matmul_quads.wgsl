@@ -1,8 +1,8 @@
-// C = A · B, batched: C[m, n] = Σ_k A[m, k] · B[k, n], by register tiles of 32 × 4 and four k at a time.
+// C = A · B, batched: C[m, n] = Σ_k A[m, k] · B[k, n], by register tiles of 16 × 4 and four k at a time.
 //
 // For llvmpipe, on which it reads textures (engine/run.ts). A workgroup is one subgroup of 8, whose lanes lie side by side along
-// N. An invocation keeps its tile as 8 blocks of 4 × 4, each a mat4x4f whose columns are rows of C. The lanes each load an eighth
-// of the rows of A and pass them on.
+// N. An invocation keeps its tile as 4 blocks of 4 × 4, each a mat4x4f whose columns are rows of C. The lanes each load an eighth
+// of the rows of A and pass them on. What a round of the loop takes has to stay in a CPU's cache of decoded instructions.
 //
 // Operands may lie in any layout in which one of the two steps is 1 and all else a multiple of 4: element (m, k) of A is at
 // a_offset + batch·a_batch + m·a_m + k·a_k, and B likewise. K is a multiple of 4. Beyond the edge a tile loads other elements and
@@ -29,9 +29,11 @@ override B_ALONG_K: bool = false;  // likewise
 fn a_at(i: u32) -> vec4f { return vec4f(a[i / 4u]); }
 fn b_at(i: u32) -> vec4f { return vec4f(b[i / 4u]); }
 
-// Rows 4i … 4i + 3 of A, each a column of four k, from what the lanes have: four k of rows lane, lane + 8, …, or for each of four
-// k rows 4·lane … 4·lane + 3.
-fn rows(own: mat4x4f, i: u32) -> mat4x4f {
+const BLOCKS: u32 = 4u;
+
+// Rows 4i … 4i + 3 of A, each a column of four k, from what the lanes have: four k of rows lane and lane + 8; or rows
+// 4·(lane mod 4) … of two k, the second one's in the upper half of the lanes, and then of the next two.
+fn rows(own: mat2x4f, i: u32) -> mat4x4f {
   if (A_ALONG_K) {
     let row = own[i / 2u];
     let first = i % 2u * 4u;
@@ -44,9 +46,9 @@ fn rows(own: mat4x4f, i: u32) -> mat4x4f {
   }
   return transpose(mat4x4f(
     subgroupShuffle(own[0], i),
+    subgroupShuffle(own[0], i + 4u),
     subgroupShuffle(own[1], i),
-    subgroupShuffle(own[2], i),
-    subgroupShuffle(own[3], i),
+    subgroupShuffle(own[1], i + 4u),
   ));
 }
 
@@ -58,11 +60,12 @@ fn main(here: Invocation) {
 
 fn tile_of(tile: u32, lane: u32) {
   let batch = tile / (p.tiles_m * p.tiles_n);
-  let m = (tile / p.tiles_n) % p.tiles_m * 32u;
+  let m = (tile / p.tiles_n) % p.tiles_m * 4u * BLOCKS;
   let n = (tile % p.tiles_n * 8u + lane) * 4u;
   // From vec4 to vec4, and from four k to the next. What is read of p in the loop, llvmpipe reads for each lane anew.
-  var at_a = p.a_offset + batch * p.a_batch + select(m + 4u * lane, (m + lane) * p.a_m, A_ALONG_K);
-  let next_a = select(p.a_k, 8u * p.a_m, A_ALONG_K);
+  let own_a = select(m + 4u * (lane % 4u) + lane / 4u * p.a_k, (m + lane) * p.a_m, A_ALONG_K);
+  var at_a = p.a_offset + batch * p.a_batch + own_a;
+  let next_a = select(2u * p.a_k, 8u * p.a_m, A_ALONG_K);
   let step_a = 4u * p.a_k;
   var at_b = p.b_offset + batch * p.b_batch + n * p.b_n;
   let next_b = select(p.b_k, p.b_n, B_ALONG_K);
@@ -70,34 +73,24 @@ fn tile_of(tile: u32, lane: u32) {
   // As K, but for llvmpipe no value that it could build a kernel of its own for: it would at every change, for 20 ms.
   let K = min(p.K, 4u * arrayLength(&b));
 
-  var c0 = mat4x4f(); var c1 = mat4x4f(); var c2 = mat4x4f(); var c3 = mat4x4f();
-  var c4 = mat4x4f(); var c5 = mat4x4f(); var c6 = mat4x4f(); var c7 = mat4x4f();
+  var sums: array<mat4x4f, BLOCKS>;
   for (var k = 0u; k < K; k += 4u) {
-    let own = mat4x4f(
-      a_at(at_a), a_at(at_a + next_a), a_at(at_a + 2u * next_a), a_at(at_a + 3u * next_a),
-    );
+    let own = mat2x4f(a_at(at_a), a_at(at_a + next_a));
     var columns = mat4x4f(  // rows k … k + 3 of B
       b_at(at_b), b_at(at_b + next_b), b_at(at_b + 2u * next_b), b_at(at_b + 3u * next_b),
     );
     if (B_ALONG_K) { columns = transpose(columns); }
-    c0 += columns * rows(own, 0u);
-    c1 += columns * rows(own, 1u);
-    c2 += columns * rows(own, 2u);
-    c3 += columns * rows(own, 3u);
-    c4 += columns * rows(own, 4u);
-    c5 += columns * rows(own, 5u);
-    c6 += columns * rows(own, 6u);
-    c7 += columns * rows(own, 7u);
+    /* unroll */ for (var i = 0u; i < BLOCKS; i++) {
+      let block = rows(own, i);
+      // Row by row, and not all of a block at once: the compiler then has fewer products to put aside.
+      sums[i][0] += columns * block[0];
+      sums[i][1] += columns * block[1];
+      sums[i][2] += columns * block[2];
+      sums[i][3] += columns * block[3];
+    }
     at_a += step_a;
     at_b += step_b;
   }
   let bias_n = bias_of(n);
-  store(batch, m, n, c0, bias_n);
-  store(batch, m + 4u, n, c1, bias_n);
-  store(batch, m + 8u, n, c2, bias_n);
-  store(batch, m + 12u, n, c3, bias_n);
-  store(batch, m + 16u, n, c4, bias_n);
-  store(batch, m + 20u, n, c5, bias_n);
-  store(batch, m + 24u, n, c6, bias_n);
-  store(batch, m + 28u, n, c7, bias_n);
+  /* unroll */ for (var i = 0u; i < BLOCKS; i++) { store(batch, m + 4u * i, n, sums[i], bias_n); }
 }

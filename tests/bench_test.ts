@@ -1,6 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import { Gpu } from "../mod.ts";
-import { boundOf, matmulCase, stepCase } from "../cli/bench_cases.ts";
+import { attentionCase, boundOf, matmulCase, stepCase } from "../cli/bench_cases.ts";
 import { Peer } from "../cli/peers.ts";
 import { runTask } from "./_program.ts";
 
@@ -30,6 +30,18 @@ Deno.test("cases measure real work and give their memory back", async () => {
     step.close();
   }
   assertEquals(gpu.memory.bytesInUse, before);
+});
+
+Deno.test("attention is measured with all of its kernels, whichever they are", async () => {
+  using gpu = await Gpu.open();
+  const peaks = { flops: 1e9, bandwidth: Infinity, launch: 0 };
+  for (const attention of ["rows", "materialized"] as const) {
+    gpu.forced = { attention };
+    const once = attentionCase(gpu, peaks, { B: 2, T: 64, H: 2, D: 16 }, "f32");
+    // Kernels that are left out would take their operations with them.
+    assertEquals(once.bound > once.flops / peaks.flops, true, `${attention}: ${once.bound}`);
+    once.close();
+  }
 });
 
 Deno.test("bench prints its sections, and as JSON", async () => {

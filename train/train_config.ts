@@ -131,8 +131,11 @@ export const trainOptions = {
 /** A whole, checked training configuration. */
 export type TrainConfig = OptionValues<typeof trainOptions>;
 
-/** nanoGPT's small model for a CPU: 0.8 million parameters; validation loss 1.88 on Tiny Shakespeare. */
-export const cpuPreset: Partial<TrainConfig> = {};
+/**
+ * nanoGPT's small model for a CPU, 0.8 million parameters, at three times its learning rate: with 1e-3 it is far from done
+ * after 2000 steps, and its validation loss on Tiny Shakespeare a tenth higher.
+ */
+export const cpuPreset: Partial<TrainConfig> = { learning_rate: 3e-3 };
 
 /** nanoGPT's small model for one GPU: 10.6 million parameters; validation loss 1.47 on Tiny Shakespeare. */
 export const gpuPreset: Partial<TrainConfig> = {

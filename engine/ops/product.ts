@@ -159,7 +159,7 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   const whole = { a: a.tensor, b: b.tensor };
   if (variant === "quads") {
     const constants = { A_ALONG_K: aAlongK ? 1 : 0, B_ALONG_K: bAlongK ? 1 : 0 };
-    start([32, 32], quads, "main", { operands: whole, constants, loops: K / 4, takesTurns: true });
+    start([16, 32], quads, "main", { operands: whole, constants, loops: K / 4, takesTurns: true });
   } else if (variant.startsWith("registers")) {
     const tiles = variant === "registers, shuffled" ? shuffling : registers;
     start([32, 128], tiles, "main", { constants: { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, loops: K });
