@@ -1,4 +1,4 @@
-import { BufferPool, type PoolStats, Storage } from "./buffer_pool.ts";
+import { BufferPool, type PoolStats, Storage, texelsPerRow } from "./buffer_pool.ts";
 import { Choices, type ForcedVariants } from "./choices.ts";
 import { dryDevice } from "./dry_device.ts";
 import { KernelCache, shaderNames } from "./kernel.ts";
@@ -73,6 +73,17 @@ export class Gpu implements Disposable {
   hasSubgroupsOf8 = false;
   /** The counters of tickets.wgsl: of the driver's making, and so zero at first. */
   readonly tickets: Storage = new Storage(-1, 16, () => this.device.createBuffer(counters()), () => {});
+  /** Whether the adapter is a CPU in disguise, such as llvmpipe. */
+  readonly isCpu: boolean;
+  /**
+   * How many rounds of loops one invocation may take in its main loop. llvmpipe stops an invocation after 65,535 rounds
+   * of all its loops together, without a word and with wrong results; GPUs have no such limit.
+   */
+  readonly loopLimit: number;
+  /** Bytes of the largest tensor that kernels read from a texture: 0 where that is not worth a copy, as it is on llvmpipe. */
+  readonly texelLimit: number;
+  /** Workgroups that a dispatch may have in each dimension. */
+  readonly gridLimit: number;
   /** Bytes that one binding can have: tensors may be larger, where their operations go over them in parts. */
   bindingLimit: number;
   /** Owner of what is allocated now: the innermost open scope. Without one, storage stays until the GPU closes. */
@@ -87,7 +98,13 @@ export class Gpu implements Disposable {
   ) {
     this.device = device;
     this.info = adapter.info;
-    const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+    // Asked for once: in Deno each of these answers takes a microsecond or several.
+    const { isFallbackAdapter, description } = adapter.info, isLlvmpipe = /llvmpipe/i.test(description);
+    const { maxStorageBufferBindingSize, maxBufferSize, maxTextureDimension2D } = device.limits;
+    this.isCpu = isFallbackAdapter || /llvmpipe|swiftshader|lavapipe/i.test(description);
+    this.loopLimit = isLlvmpipe ? 65_000 : Infinity;
+    this.texelLimit = isLlvmpipe ? 16 * texelsPerRow * maxTextureDimension2D : 0;
+    this.gridLimit = device.limits.maxComputeWorkgroupsPerDimension;
     this.bindingLimit = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / 256) * 256;
     const check = (pending: Promise<void>) => this.#watch(pending);
     this.pool = new BufferPool(device, check);
@@ -163,24 +180,6 @@ export class Gpu implements Disposable {
     dry.bindingLimit = like.bindingLimit;
     for (const [key, choice] of like.choices.answers) dry.choices.answers.set(key, choice);
     return dry;
-  }
-
-  /** Whether the adapter is a CPU in disguise, such as llvmpipe. */
-  get isCpu(): boolean {
-    return this.info.isFallbackAdapter || /llvmpipe|swiftshader|lavapipe/i.test(this.info.description);
-  }
-
-  /**
-   * How many rounds of loops one invocation may take in its main loop. llvmpipe stops an invocation after 65,535 rounds
-   * of all its loops together, without a word and with wrong results; GPUs have no such limit.
-   */
-  get loopLimit(): number {
-    return /llvmpipe/i.test(this.info.description) ? 65_000 : Infinity;
-  }
-
-  /** Whether it is worth a copy to have kernels read textures instead of buffers: so on llvmpipe. */
-  get readsTexels(): boolean {
-    return this.isCpu && /llvmpipe/i.test(this.info.description);
   }
 
   /** What the buffer pool holds. */

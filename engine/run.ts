@@ -1,4 +1,4 @@
-import { formatBytes, texelsPerRow } from "./buffer_pool.ts";
+import { formatBytes } from "./buffer_pool.ts";
 import type { BufferRange } from "./recorder.ts";
 import { formatShape } from "./shape.ts";
 import type { Constants, Params, Shader } from "./kernel.ts";
@@ -69,7 +69,7 @@ export function run(
   }
   const grid = fold(
     launch.workgroups ?? Math.ceil(launch.threads! / kernel.workgroupSize),
-    gpu.device.limits.maxComputeWorkgroupsPerDimension,
+    gpu.gridLimit,
   );
   if (grid.every((count) => count > 0)) recorder.dispatch(kernel, storages, ranges, launch.params ?? {}, grid);
 }
@@ -79,8 +79,7 @@ const fewBytes = 1 << 16;
 
 /** Whether a tensor may be read as a texture, where that is faster than as a buffer. */
 function hasTexels({ gpu, dtype, offset, storage }: Tensor): boolean {
-  const most = 16 * texelsPerRow * gpu.device.limits.maxTextureDimension2D;
-  return gpu.readsTexels && gpu.forced.loads !== "buffers" && dtype === "f32" && offset === 0 && storage.bytes <= most;
+  return gpu.forced.loads !== "buffers" && dtype === "f32" && offset === 0 && storage.bytes <= gpu.texelLimit;
 }
 
 /**
@@ -104,7 +103,7 @@ export function copyToTexels(tensors: readonly Tensor[]): void {
  * element and lane by lane, at some 37 cycles each, and a texel of four at once.
  */
 function asTexels(gpu: Gpu, shader: Shader, tensors: Readonly<Record<string, Tensor>>): ReadonlySet<string> {
-  const names = gpu.readsTexels ? gpu.kernels.texelNames(shader) : undefined;
+  const names = gpu.texelLimit > 0 ? gpu.kernels.texelNames(shader) : undefined;
   const texels = Object.keys(tensors).filter((name) => names?.has(name) && hasTexels(tensors[name]));
   return new Set(readsTexels(gpu, texels.map((name) => tensors[name])) ? texels : []);
 }

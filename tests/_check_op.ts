@@ -76,8 +76,9 @@ export function force(gpu: Gpu, variants: ForcedVariants): Disposable {
 
 /** Launches kernels as on a GPU in hardware until the end of a `using` block, whatever the adapter is. */
 export function asHardware(gpu: Gpu): Disposable {
-  Object.defineProperty(gpu, "isCpu", { value: false, configurable: true });
-  return { [Symbol.dispose]: () => void Reflect.deleteProperty(gpu, "isCpu") };
+  const { isCpu, texelLimit } = gpu;
+  Object.assign(gpu, { isCpu: false, texelLimit: 0 });
+  return { [Symbol.dispose]: () => void Object.assign(gpu, { isCpu, texelLimit }) };
 }
 
 /**

@@ -43,7 +43,7 @@ Deno.test("every shape of a program is measured once, and the fastest right cand
 
 Deno.test("the candidates of the other kind of adapter are measured too, and are right", async () => {
   using gpu = await Gpu.open();
-  Object.defineProperty(gpu, "isCpu", { value: !gpu.isCpu });
+  Object.assign(gpu, { isCpu: !gpu.isCpu, texelLimit: 0 });
   using _ = new Scope(gpu);
   const a = random(gpu, 70, 200, 1), b = random(gpu, 200, 68, 2);
   assertEquals(await tune(gpu, () => void matmul(a, b)), 1);
