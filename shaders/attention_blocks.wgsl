@@ -67,7 +67,7 @@ fn forward_of(tile: u32, lane: u32) {
     let own_value = own_v(row_v, lane);
     /* unroll */ for (var d = 0u; d < VECTORS; d++) {
       let of_v = v_of(row_v, own_value, d);
-      sums[d][0] = shrink.x * sums[d][0] + score.x * of_v;  // row by row: LOG.md, "Cache of instructions"
+      sums[d][0] = shrink.x * sums[d][0] + score.x * of_v;  // row by row: LOG.md, "The CPU's cache of instructions"
       sums[d][1] = shrink.y * sums[d][1] + score.y * of_v;
       sums[d][2] = shrink.z * sums[d][2] + score.z * of_v;
       sums[d][3] = shrink.w * sums[d][3] + score.w * of_v;
