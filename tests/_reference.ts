@@ -79,13 +79,10 @@ export function matmul(a: Nd, b: Nd, transposeA = false, transposeB = false): Nd
   const [M, K, N] = [A.shape.at(-2)!, A.shape.at(-1)!, B.shape.at(-1)!];
   const batch = zip(nd(A.shape.slice(0, -2), () => 0), nd(B.shape.slice(0, -2), () => 0), () => 0).shape;
   return nd([...batch, M, N], (i) => {
-    const at = coordinates([...batch, M, N], i), [m, n] = at.slice(-2);
+    const at = coordinates([...batch, M, N], i), [m, n] = at.slice(-2), lead = at.slice(0, -2);
+    const left = batchIndex(A, [...lead, m, 0]), right = batchIndex(B, [...lead, 0, n]);
     let sum = 0;
-    for (let k = 0; k < K; k++) {
-      const left = batchIndex(A, [...at.slice(0, -2), m, k]),
-        right = batchIndex(B, [...at.slice(0, -2), k, n]);
-      sum += A.data[left] * B.data[right];
-    }
+    for (let k = 0; k < K; k++) sum += A.data[left + k] * B.data[right + k * N];
     return sum;
   });
 }
