@@ -80,7 +80,7 @@ export class Gpu implements Disposable {
    * of all its loops together, without a word and with wrong results; GPUs have no such limit.
    */
   readonly loopLimit: number;
-  /** Bytes of the largest tensor that kernels read from a texture: 0 where that is not worth a copy, as it is on llvmpipe. */
+  /** Bytes of the largest tensor that kernels read from a texture. 0 where that is not worth a copy: on all but llvmpipe. */
   readonly texelLimit: number;
   /** Workgroups that a dispatch may have in each dimension. */
   readonly gridLimit: number;

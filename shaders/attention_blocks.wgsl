@@ -27,6 +27,26 @@ fn four_rows(offset: u32, i: u32, count: u32, step: u32) -> vec4u {
   return vec4u(offset) + min(vec4u(i, i + 1u, i + 2u, i + 3u), vec4u(count - 1u)) * step;
 }
 
+// Four queries of a head: the first one, where their rows begin and those of the keys and values, how many keys each sees, and any
+// of their tile.
+struct Queries { bh: u32, i: u32, at_q: vec4u, at_k: u32, at_v: u32, limits: vec4u, keys: u32 }
+
+fn queries_of(tile: u32, lane: u32) -> Queries {
+  let bh = tile / p.tiles;
+  let first = tile % p.tiles * (4u * LANES);
+  let i = first + 4u * lane;
+  let at_kv = kv_of_head(bh);
+  return Queries(
+    bh,
+    i,
+    four_rows(q_of_head(bh) / 4u, i, p.Tq, p.q_token / 4u),
+    (p.k_offset + at_kv) / 4u,
+    (p.v_offset + at_kv) / 4u,
+    keys_of_four(i),
+    keys_of(min(first + 4u * LANES, p.Tq) - 1u),
+  );
+}
+
 @compute @workgroup_size(LANES)
 fn forward(here: Invocation) {
   var left = p.share;
@@ -34,12 +54,10 @@ fn forward(here: Invocation) {
 }
 
 fn forward_of(tile: u32, lane: u32) {
-  let bh = tile / p.tiles;
-  let first = tile % p.tiles * (4u * LANES);
-  let i = first + 4u * lane;
-  let at_q = four_rows(q_of_head(bh) / 4u, i, p.Tq, p.q_token / 4u);
-  let at_k = (p.k_offset + kv_of_head(bh)) / 4u;
-  let at_v = (p.v_offset + kv_of_head(bh)) / 4u;
+  let mine = queries_of(tile, lane);
+  let bh = mine.bh;
+  let i = mine.i;
+  let at_q = mine.at_q;
 
   var query: array<mat4x4f, VECTORS>;
   var sums: array<mat4x4f, VECTORS>;
@@ -49,15 +67,13 @@ fn forward_of(tile: u32, lane: u32) {
   }
   var largest = vec4f(LOWEST);
   var total = vec4f();
-  let limits = keys_of_four(i);
-  let keys = keys_of(min(first + 4u * LANES, p.Tq) - 1u);
-  for (var j = 0u; j < min(keys, arrayLength(&k)); j++) {
-    let row_k = at_k + j * (p.kv_token / 4u);
-    let row_v = at_v + j * (p.kv_token / 4u);
+  for (var j = 0u; j < min(mine.keys, arrayLength(&k)); j++) {
+    let row_k = mine.at_k + j * (p.kv_token / 4u);
+    let row_v = mine.at_v + j * (p.kv_token / 4u);
     var score = vec4f();
     let own_key = own_k(row_k, lane);
     /* unroll */ for (var d = 0u; d < VECTORS; d++) { score += k_of(row_k, own_key, d) * query[d]; }
-    score = select(vec4f(LOWEST), score, vec4u(j) < limits);
+    score = select(vec4f(LOWEST), score, vec4u(j) < mine.limits);
     let before = largest;
     largest = max(score, before);
     let shrink = exp(before - largest);
@@ -95,13 +111,11 @@ fn backward_q(here: Invocation) {
 }
 
 fn backward_q_of(tile: u32, lane: u32) {
-  let bh = tile / p.tiles;
-  let first = tile % p.tiles * (4u * LANES);
-  let i = first + 4u * lane;
-  let at_q = four_rows(q_of_head(bh) / 4u, i, p.Tq, p.q_token / 4u);
+  let mine = queries_of(tile, lane);
+  let bh = mine.bh;
+  let i = mine.i;
+  let at_q = mine.at_q;
   let at_o = four_rows(o_of_head(bh) / 4u, i, p.Tq, p.o_token / 4u);
-  let at_k = (p.k_offset + kv_of_head(bh)) / 4u;
-  let at_v = (p.v_offset + kv_of_head(bh)) / 4u;
   let rows = four_rows(bh * p.Tq, i, p.Tq, 1u);
 
   var query: array<mat4x4f, VECTORS>;
@@ -125,18 +139,16 @@ fn backward_q_of(tile: u32, lane: u32) {
     );
   }
   let normalizer = vec4f(log_sum_exp_of(rows.x), log_sum_exp_of(rows.y), log_sum_exp_of(rows.z), log_sum_exp_of(rows.w));
-  let limits = keys_of_four(i);
-  let keys = keys_of(min(first + 4u * LANES, p.Tq) - 1u);
-  for (var j = 0u; j < min(keys, arrayLength(&k)); j++) {
-    let row_k = at_k + j * (p.kv_token / 4u);
-    let row_v = at_v + j * (p.kv_token / 4u);
+  for (var j = 0u; j < min(mine.keys, arrayLength(&k)); j++) {
+    let row_k = mine.at_k + j * (p.kv_token / 4u);
+    let row_v = mine.at_v + j * (p.kv_token / 4u);
     var score = vec4f();
     var d_p = vec4f();
     let own_key = own_k(row_k, lane);
     let own_value = own_v(row_v, lane);
     /* unroll */ for (var d = 0u; d < VECTORS; d++) { score += k_of(row_k, own_key, d) * query[d]; }
     /* unroll */ for (var d = 0u; d < VECTORS; d++) { d_p += v_of(row_v, own_value, d) * d_o[d]; }
-    let weight = select(vec4f(), exp(score - normalizer), vec4u(j) < limits);
+    let weight = select(vec4f(), exp(score - normalizer), vec4u(j) < mine.limits);
     let d_score = weight * (d_p * factors((bh * p.Tq + i) * p.Tk + j, p.Tk) - d_sum);
     /* unroll */ for (var d = 0u; d < VECTORS; d++) { sums[d] += outer(d_score, k_of(row_k, own_key, d)); }
   }
