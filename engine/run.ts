@@ -95,7 +95,10 @@ export function readsTexels(gpu: Gpu, tensors: readonly Tensor[]): boolean {
  * Makes at once the copies that dispatches would make which read these tensors as textures: in a row they take a fifth of the time.
  */
 export function copyToTexels(tensors: readonly Tensor[]): void {
-  for (const x of tensors) if (readsTexels(x.gpu, [x])) x.gpu.recorder.read(x.storage, "texels");
+  const own = tensors.filter(hasTexels);
+  if (own.length > 0 && readsTexels(own[0].gpu, own)) {
+    for (const { gpu, storage } of own) gpu.recorder.read(storage, "texels");
+  }
 }
 
 /**

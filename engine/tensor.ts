@@ -133,10 +133,13 @@ export class Tensor {
   }
 }
 
-/** Reads several tensors with one wait; not parts of others. */
+/** Reads several tensors with one wait. */
 export async function readTensors(tensors: readonly Tensor[]): Promise<HostTensor[]> {
   if (tensors.length === 0) return [];
-  const parts = tensors.map(({ storage, size, dtype }) => ({ storage, bytes: size * bytesPerElement(dtype) }));
+  const parts = tensors.map(({ storage, offset, size, dtype }) => {
+    const element = bytesPerElement(dtype);
+    return { storage, offset: offset * element, bytes: size * element };
+  });
   const buffers = await tensors[0].gpu.readStorages(parts);
   return tensors.map(({ dtype, shape }, i) => ({ dtype, shape, data: typedArray(dtype, buffers[i]) }));
 }

@@ -55,11 +55,11 @@ export async function fillTensors(
   files: WeightFiles,
 ): Promise<void> {
   let inFlight = 0;
-  for (const [{ gpu, storage, size }, key] of tensors) {
+  for (const [{ gpu, storage, offset, size }, key] of tensors) {
     let at = 0;
     for await (const piece of files.pieces(key)) {
       const data = piece.subarray(0, size - at);
-      gpu.write(storage, data, 4 * at);
+      gpu.write(storage, data, 4 * (offset + at));
       at += data.length;
       inFlight += data.byteLength;
       if (inFlight >= mostInFlight) {

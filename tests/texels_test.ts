@@ -120,7 +120,6 @@ gpuTest("a kernel that reads textures reads none of its f32 from buffers", async
   // Those that read tables of whole numbers, too.
   const whole = {
     adamw: ["total_squares"],
-    adamw_grouped: ["sum_squares"],
     cross_entropy: ["add_rows", "forward", "slopes"],
     embedding: ["backward", "forward"],
   };

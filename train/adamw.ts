@@ -6,7 +6,7 @@ import { inParts, stretchesOf } from "../engine/parts.ts";
 import { copyToTexels, readsTexels, run } from "../engine/run.ts";
 import { Scope } from "../engine/scope.ts";
 import { empty, type Tensor, tensor, zeros } from "../engine/tensor.ts";
-import { TensorGroups } from "./tensor_groups.ts";
+import { type Moments, TensorGroups } from "./tensor_groups.ts";
 import { WeftError } from "../engine/weft_error.ts";
 
 const shader = defineShader("adamw.wgsl", source);
@@ -80,7 +80,7 @@ export class AdamW {
   /** The loss scale, steps since it changed, and steps that changed nothing so far: (3), on the GPU; in checkpoints. */
   readonly lossScale: Tensor;
   #options: Required<AdamWOptions>;
-  #moments: Map<string, { m: Tensor; v: Tensor }>;
+  #moments: Map<string, Moments>;
   #lanes: number[];
   #partials: { readonly all: number; readonly most: number };
   #spans: Tensor;
@@ -94,10 +94,6 @@ export class AdamW {
     const { beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weightDecay = 0.1 } = options;
     const { lossScale = 0, growthInterval = 2000 } = options;
     this.#options = { beta1, beta2, eps, weightDecay, lossScale, growthInterval };
-    this.#moments = new Map([...parameters].map(([name, { gpu, shape }]) => [name, {
-      m: zeros(gpu, shape, { label: `first moment of ${name}` }),
-      v: zeros(gpu, shape, { label: `second moment of ${name}` }),
-    }]));
     this.#lanes = [...parameters.values()].map(({ size }) => Math.min(8192, Math.max(64, Math.ceil(size / 256))));
     // Partial sums of each tensor: those of each part in which it is gone over.
     const counts = [...parameters.values()].map(({ gpu, size }, i) =>
@@ -112,12 +108,19 @@ export class AdamW {
     // Several at a time, where none is larger than a binding; or each by itself.
     const whole = counts.every((count, i) => count === this.#lanes[i]);
     if (whole && TensorGroups.suits(first.gpu)) {
-      const members = [...parameters].map(([name, p], i) => ({
-        ...{ p, ...this.#moments.get(name)! },
-        ...{ lanes: this.#lanes[i], firstPartial: spans[2 * i], decays: p.shape.length >= 2 },
-      }));
+      const members = [...parameters.values()].map((p, i) => (
+        { p, lanes: this.#lanes[i], firstPartial: spans[2 * i], decays: p.shape.length >= 2 }
+      ));
       this.#groups = new TensorGroups(first.gpu, members);
     }
+    const grouped = this.#groups?.moments;
+    this.#moments = new Map([...parameters].map(([name, { gpu, shape }], i) => [
+      name,
+      grouped?.[i] ?? {
+        m: zeros(gpu, shape, { label: `first moment of ${name}` }),
+        v: zeros(gpu, shape, { label: `second moment of ${name}` }),
+      },
+    ]));
     this.lastStep = zeros(first.gpu, [4], { label: "gradient norm" });
     this.lossScale = tensor(first.gpu, [this.initialLossScale, 0, 0], [3], { label: "loss scale" });
   }
@@ -159,9 +162,9 @@ export class AdamW {
       step: this.steps,
     };
     this.#measureNorm(common);
-    if (this.#groups && TensorGroups.suitsUpdates(this.lastStep.gpu)) {
+    if (this.#groups) {
       const { one_minus_beta1, one_minus_beta2 } = common;
-      const params = { beta1, one_minus_beta1, beta2, one_minus_beta2, eps, lr, decay: weightDecay };
+      const params = { beta1, one_minus_beta1, beta2, one_minus_beta2, eps, shrink: lr * weightDecay };
       this.#groups.update(this.lastStep, params);
     } else this.#updateEach(common);
     for (const p of this.parameters.values()) p.zeroGrad();

@@ -1,19 +1,22 @@
-import source from "../../shaders/copy.wgsl" with { type: "text" };
+import source from "../../shaders/fill.wgsl" with { type: "text" };
 import type { Gpu } from "../gpu.ts";
 import { defineShader } from "../kernel.ts";
 import { bytesPerElement } from "../host_tensor.ts";
 import { inParts } from "../parts.ts";
-import { type Launch, run } from "../run.ts";
+import { run } from "../run.ts";
 import { record } from "../scope.ts";
 import { empty, Tensor, type TensorOptions } from "../tensor.ts";
 
-const shader = defineShader("copy.wgsl", source);
+const shader = defineShader("fill.wgsl", source);
 
 /** A tensor of the given shape, f32 or f16, filled with one number, which is not recorded. */
 export function fill(gpu: Gpu, shape: readonly number[], value: number, options: TensorOptions = {}): Tensor {
   const out = empty(gpu, shape, options), half = new Uint16Array(new Float16Array([value]).buffer)[0];
   const bits = out.dtype === "f16" ? half * 0x10001 : new Uint32Array(new Float32Array([value]).buffer)[0];
-  inParts({ out }, (parts) => run(shader, "fill", parts, launch(parts.out, bits)));
+  inParts({ out }, (parts, size) => {
+    const vectors = Math.ceil(size * bytesPerElement(out.dtype) / 16); // one for each invocation
+    run(shader, "main", parts, { threads: vectors, params: { vectors, bits } });
+  });
   return out;
 }
 
@@ -26,13 +29,8 @@ export function copy(x: Tensor): Tensor {
 
 /** Overwrites `target` with the elements of `x`, which has as many. Not recorded. */
 export function copyInto(target: Tensor, x: Tensor): void {
-  inParts({ x, out: target }, (parts) => run(shader, "copy", parts, launch(parts.x, 0)));
-}
-
-/** Whole vectors of 16 bytes, one for each invocation. */
-function launch(x: Tensor, bits: number): Launch {
-  const vectors = Math.ceil(x.size * bytesPerElement(x.dtype) / 16);
-  return { threads: vectors, params: { vectors, bits } };
+  const element = bytesPerElement(x.dtype), bytes = Math.ceil(x.size * element / 4) * 4;
+  x.gpu.recorder.copy(x.storage, x.offset * element, target.storage, target.offset * element, bytes);
 }
 
 /**
