@@ -7,8 +7,7 @@
 //
 // Operands may lie in any layout: element (m, k) of A is a[a_offset + batch·a_batch + m·a_m + k·a_k], and B likewise.
 // Where four neighbours along M (or N) lie side by side at multiples of 4, one load of a vec4 brings them.
-// Beyond the edge a tile loads other elements and does not store what it computes from them. How a lane comes by the rows of
-// A is in rows_loaded.wgsl or in rows_shuffled.wgsl; epilogue.wgsl stores.
+// Beyond the edge a tile loads other elements and does not store what it computes from them. epilogue.wgsl stores.
 
 alias Real = f32;  // or f16: what is stored; sums are f32
 
@@ -51,6 +50,7 @@ fn main(here: Invocation) {
   let n = (tile % p.tiles_n * LANES + here.lane) * 16u;
   var at_a = p.a_offset + batch * p.a_batch + m * p.a_m;
   var at_b = p.b_offset + batch * p.b_batch + n * p.b_n;
+  let a_rows = 4u * p.a_m;
   let b_columns = 4u * p.b_n;
   // As K, but for llvmpipe no value that it could build a kernel of its own for: it would at every change, for 20 ms.
   let K = min(p.K, arrayLength(&a));
@@ -68,22 +68,21 @@ fn main(here: Invocation) {
     let b1 = load_b(at_b + b_columns);
     let b2 = load_b(at_b + 2u * b_columns);
     let b3 = load_b(at_b + 3u * b_columns);
-    let mine = own_rows(at_a, here.lane);
-    let rows0 = rows_of(at_a, mine, 0u);
+    let rows0 = load_a(at_a);
     c00 += outer(rows0, b0); c01 += outer(rows0, b1); c02 += outer(rows0, b2); c03 += outer(rows0, b3);
-    let rows1 = rows_of(at_a, mine, 1u);
+    let rows1 = load_a(at_a + a_rows);
     c10 += outer(rows1, b0); c11 += outer(rows1, b1); c12 += outer(rows1, b2); c13 += outer(rows1, b3);
-    let rows2 = rows_of(at_a, mine, 2u);
+    let rows2 = load_a(at_a + 2u * a_rows);
     c20 += outer(rows2, b0); c21 += outer(rows2, b1); c22 += outer(rows2, b2); c23 += outer(rows2, b3);
-    let rows3 = rows_of(at_a, mine, 3u);
+    let rows3 = load_a(at_a + 3u * a_rows);
     c30 += outer(rows3, b0); c31 += outer(rows3, b1); c32 += outer(rows3, b2); c33 += outer(rows3, b3);
-    let rows4 = rows_of(at_a, mine, 4u);
+    let rows4 = load_a(at_a + 4u * a_rows);
     c40 += outer(rows4, b0); c41 += outer(rows4, b1); c42 += outer(rows4, b2); c43 += outer(rows4, b3);
-    let rows5 = rows_of(at_a, mine, 5u);
+    let rows5 = load_a(at_a + 5u * a_rows);
     c50 += outer(rows5, b0); c51 += outer(rows5, b1); c52 += outer(rows5, b2); c53 += outer(rows5, b3);
-    let rows6 = rows_of(at_a, mine, 6u);
+    let rows6 = load_a(at_a + 6u * a_rows);
     c60 += outer(rows6, b0); c61 += outer(rows6, b1); c62 += outer(rows6, b2); c63 += outer(rows6, b3);
-    let rows7 = rows_of(at_a, mine, 7u);
+    let rows7 = load_a(at_a + 7u * a_rows);
     c70 += outer(rows7, b0); c71 += outer(rows7, b1); c72 += outer(rows7, b2); c73 += outer(rows7, b3);
     at_a += p.a_k;
     at_b += p.b_k;

@@ -30,12 +30,11 @@ import {
   tensor,
   WeftError,
 } from "../mod.ts";
-import { checkHalf, checkHalfLinear, checkHalfProducts, key } from "./_check_half.ts";
+import { checkHalf, checkHalfProducts, key } from "./_check_half.ts";
 import { expectClose, gpuTest } from "./_check_op.ts";
 
 // Register tiles compile for seconds in float16; their other tests are in tests/long/float16_long_test.ts.
 for (const product of productVariants) if (!product.startsWith("registers")) checkHalfProducts(product);
-checkHalfLinear("registers, shuffled");
 checkHalf("a product that is f32", {
   halves: [[6, 10], [10, 5]],
   run: ([a, b]) => matmul(a, b, { dtype: "f32" }),

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { mat4 } from "wgpu-matrix";
 import { fill, matmul, mul, productVariants, randomNormals, randomUniform, Scope, tensor, WeftError } from "../mod.ts";
+import { partOf } from "../engine/parts.ts";
 import { checkOp, checkPastLimit, expectClose, force, gpuTest, nd } from "./_check_op.ts";
 import * as ref from "./_reference.ts";
 
@@ -81,6 +82,32 @@ for (const product of productVariants) {
     reference: (a, b) => ref.matmul(a, b),
     forced: { product },
     samples: 6,
+  });
+}
+
+for (const { product, loads } of [...ways, { product: "quads", loads: "buffers" } as const]) {
+  gpuTest(`products by ${product}, ${loads}: what lies beyond the last k counts for nothing`, async (gpu) => {
+    using _forced = force(gpu, { product, loads });
+    for (const K of [5, 6, 7, 8]) {
+      for (const [transposeA, transposeB] of [[false, false], [false, true], [true, false], [true, true]]) {
+        using _ = new Scope(gpu);
+        const M = 20, N = 36, row = 3, column = 34;
+        // No numbers behind the operands in memory, and in a row of A and a column of B.
+        const operand = (rows: number, transposed: boolean, bad: number, stream: number) => {
+          const values = Array.from({ length: rows * K }, (_, i) => Math.fround(randomUniform(K, stream, i) - 0.5));
+          for (let k = 0; k < K; k++) values[transposed ? k * rows + bad : bad * K + k] = NaN;
+          const memory = tensor(gpu, [...values, ...new Array(4 * rows).fill(NaN)]);
+          const shape = transposed ? [K, rows] : [rows, K];
+          return { x: partOf(memory, 0, shape), nd: nd(shape, (i) => values[i]) };
+        };
+        const a = operand(M, transposeA, row, 0), b = operand(N, !transposeB, column, 1);
+        const c = await matmul(a.x, b.x, { transposeA, transposeB }).read(), what = `K ${K}`;
+        const expected = ref.matmul(a.nd, b.nd, transposeA, transposeB).data;
+        assertEquals(Array.from(c, isNaN), Array.from(expected, isNaN), what);
+        const zeros = (values: ArrayLike<number>) => Array.from(values, (v) => isNaN(v) ? 0 : v);
+        expectClose(what, zeros(c), zeros(expected), 1e-6);
+      }
+    }
   });
 }
 

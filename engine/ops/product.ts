@@ -1,6 +1,4 @@
 import registersSource from "../../shaders/matmul_registers.wgsl" with { type: "text" };
-import rowsLoadedSource from "../../shaders/rows_loaded.wgsl" with { type: "text" };
-import rowsShuffledSource from "../../shaders/rows_shuffled.wgsl" with { type: "text" };
 import quadsSource from "../../shaders/matmul_quads.wgsl" with { type: "text" };
 import fewRowsSource from "../../shaders/matmul_few_rows.wgsl" with { type: "text" };
 import vectorSource from "../../shaders/matmul_vector.wgsl" with { type: "text" };
@@ -20,8 +18,6 @@ import { accumulate } from "./binary.ts";
 import { sumInto } from "./reduce.ts";
 import { copyPart } from "./strided_copy.ts";
 
-const rowsLoaded = defineShader("rows_loaded.wgsl", rowsLoadedSource);
-const rowsShuffled = defineShader("rows_shuffled.wgsl", rowsShuffledSource);
 /** A file of tiles for results whose rows are multiples of 4 elements, and for others. */
 interface Tiles {
   readonly vectors: Shader;
@@ -31,8 +27,7 @@ const defineTiles = (name: string, source: string, parts: readonly Shader[] = []
   vectors: defineShader(name, source, [epilogues.vectors, invocation, ...parts]),
   elements: defineShader(name, source, [epilogues.elements, invocation, ...parts]),
 });
-const registers = defineTiles("matmul_registers.wgsl", registersSource, [rowsLoaded]);
-const shuffling = defineTiles("matmul_registers.wgsl", registersSource, [rowsShuffled]);
+const registers = defineTiles("matmul_registers.wgsl", registersSource);
 const vector = defineTiles("matmul_vector.wgsl", vectorSource);
 const fewRows = defineTiles("matmul_few_rows.wgsl", fewRowsSource);
 const quads = defineTiles("matmul_quads.wgsl", quadsSource, [tickets]);
@@ -93,13 +88,12 @@ export interface Product {
 }
 
 /**
- * The ways to compute a product: register tiles, whose lanes load all rows of A or, in subgroups of eight, pass them on, as those
- * do that take four k at a time; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup
- * memory of 64 or 128 each way, with the sum over k in one part or several, which are added in a second pass.
+ * The ways to compute a product: register tiles; those of subgroups of eight, which take four k at a time and whose lanes pass rows
+ * of A on; one row at a time, with sums shared by the lanes of a workgroup or not; tiles in workgroup memory of 64 or 128 each
+ * way, with the sum over k in one part or several, which are added in a second pass.
  */
 export const productVariants = [
   "registers",
-  "registers, shuffled",
   "quads",
   "vector",
   "vector, shared",
@@ -156,18 +150,17 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
   };
   const aVec4 = isVec4(a, a.step, a.k, M), bVec4 = isVec4(b, b.step, b.k, N);
   const aAlongK = isVec4(a, a.k, a.step, K), bAlongK = isVec4(b, b.k, b.step, K);
-  const whole = { a: a.tensor, b: b.tensor };
+  const A_LOAD = aAlongK ? 2 : aVec4 ? 1 : 0, B_LOAD = bAlongK ? 2 : bVec4 ? 1 : 0;
   if (variant === "quads") {
-    const constants = { A_ALONG_K: aAlongK ? 1 : 0, B_ALONG_K: bAlongK ? 1 : 0 };
-    start([16, 32], quads, "main", { operands: whole, constants, loops: K / 4, takesTurns: true });
-  } else if (variant.startsWith("registers")) {
-    const tiles = variant === "registers, shuffled" ? shuffling : registers;
-    start([32, 128], tiles, "main", { constants: { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, loops: K });
+    const constants = { A_LOAD, B_LOAD, TAIL: K % 4 === 0 ? 0 : 1 };
+    start([16, 32], quads, "main", { constants, loops: Math.ceil(K / 4), takesTurns: true });
+  } else if (variant === "registers") {
+    start([32, 128], registers, "main", { constants: { A_VEC4: aVec4 ? 1 : 0, B_VEC4: bVec4 ? 1 : 0 }, loops: K });
   } else if (variant === "vector" && suitsFewRows(gpu, spec) && (bVec4 || bAlongK)) {
     const ROWS = Math.min(M, 8), most = ROWS > 1 ? Math.floor(12 / ROWS) : 6, cores = navigator.hardwareConcurrency;
     const QUADS = Math.max(1, Math.min(most, Math.floor(N / (32 * cores))));
     start([ROWS, 32 * QUADS], fewRows, "main", {
-      operands: whole,
+      operands: { a: a.tensor, b: b.tensor },
       constants: { ROWS, QUADS, TRANSPOSED: bVec4 ? 0 : 1 },
       params: () => ({ a_offset: a.offset ?? 0, a_m: a.step, b_offset: b.offset ?? 0, b_step: bVec4 ? b.k : b.step }),
       loops: K,
@@ -184,7 +177,6 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
     start([1, 4 * LANES], vector, shared ? "split" : "main", { constants, params, loops });
   } else {
     const [BLOCKS_M, BLOCKS_N] = /(\d)×(\d)/.exec(variant)!.slice(1).map(Number);
-    const A_LOAD = aAlongK ? 2 : aVec4 ? 1 : 0, B_LOAD = bAlongK ? 2 : bVec4 ? 1 : 0;
     start([64 * BLOCKS_M, 64 * BLOCKS_N], workgroup, "main", {
       constants: { BLOCKS_M, BLOCKS_N, A_LOAD, B_LOAD },
       params: (tiles_m) => ({ ...ofA, ...ofB, tiles_m, K_last }),
@@ -273,12 +265,6 @@ function isVec4({ batch, offset = 0 }: Operand, along: number, across: number, s
   return along === 1 && across % 4 === 0 && batch % 4 === 0 && offset % 4 === 0 && size % 4 === 0;
 }
 
-/** Whether vec4s of a product's operands can be read along one dimension or the other, by lanes that pass on what they read. */
-function suitsQuads({ hasSubgroupsOf8 }: Gpu, { M, N, K, a, b }: Product): boolean {
-  const suits = (x: Operand, rows: number) => isVec4(x, x.step, x.k, rows) || isVec4(x, x.k, x.step, K);
-  return hasSubgroupsOf8 && K % 4 === 0 && suits(a, M) && suits(b, N);
-}
-
 /** Whether few rows of A can be passed on by the lanes of a subgroup, where that is worth it. */
 function suitsFewRows({ isCpu, hasSubgroupsOf8 }: Gpu, { K, batch, a }: Product): boolean {
   return isCpu && hasSubgroupsOf8 && batch === 1 && a.k === 1 && K % 8 === 0;
@@ -288,11 +274,10 @@ function suitsFewRows({ isCpu, hasSubgroupsOf8 }: Gpu, { K, batch, a }: Product)
 function variantOf(gpu: Gpu, spec: Product): ProductVariant {
   const { M, N, K, batch, a, b } = spec;
   const { product: forced } = gpu.forced;
-  if (forced === "quads" && !suitsQuads(gpu, spec)) return gpu.hasSubgroupsOf8 ? "registers, shuffled" : "registers";
-  if (forced) return forced === "registers, shuffled" && !gpu.hasSubgroupsOf8 ? "registers" : forced as ProductVariant;
+  if (forced) return forced === "quads" && !gpu.hasSubgroupsOf8 ? "registers" : forced as ProductVariant;
   let fallback: ProductVariant, candidates: ProductVariant[];
   if (gpu.isCpu) {
-    const tiles = suitsQuads(gpu, spec) ? "quads" : gpu.hasSubgroupsOf8 ? "registers, shuffled" : "registers";
+    const tiles = gpu.hasSubgroupsOf8 ? "quads" : "registers";
     const isSmall = M * N * K <= 2 ** 16; // half a millisecond against seconds of compilation
     fallback = M < 8 ? "vector" : isSmall ? "workgroup 1×1" : tiles;
     candidates = [tiles];
@@ -302,7 +287,7 @@ function variantOf(gpu: Gpu, spec: Product): ProductVariant {
     fallback = M < 8 ? "vector, shared" : `workgroup ${M > 64 ? 2 : 1}×${N > 64 ? 2 : 1}`;
     candidates = M < 64
       ? ["vector", "vector, shared", "workgroup 1×1", "workgroup 1×2", "workgroup 1×1, 4 parts"]
-      : productVariants.filter((variant) => !variant.startsWith("vector") && !variant.startsWith("registers, "));
+      : productVariants.filter((variant) => !variant.startsWith("vector") && variant !== "quads");
   }
   const layout = (a.k === 1 ? "N" : "T") + (b.k === 1 ? "T" : "N");
   const type = a.tensor.dtype === "f16" ? "f16 " : "";
