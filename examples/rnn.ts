@@ -42,13 +42,13 @@ function forward(x: Float32Array<ArrayBuffer>[]): Tensor {
 }
 
 const optimizer = new AdamW(parameters, { weightDecay: 0 });
-for (let step = 0; step <= 300; step++) {
+for (let step = 0; step <= 150; step++) {
   using _ = new Scope(gpu, { grad: true });
   const { x, y } = problems(step);
   const loss = crossEntropy(forward(x), tensor(gpu, y));
   backward(loss);
   optimizer.step({ lr: 0.02, clip: 1 });
-  if (step % 100 === 0) console.log(`step ${step}: loss ${(await loss.item()).toFixed(4)}`);
+  if (step % 50 === 0) console.log(`step ${step}: loss ${(await loss.item()).toFixed(4)}`);
 }
 
 using _ = new Scope(gpu);

@@ -16,7 +16,10 @@ async function permissionsOf(task: string): Promise<string[]> {
   return tasks[task].split(" ").filter((word) => word.startsWith("--allow-"));
 }
 
-/** Starts a command of cli/ with the permissions of its task; `before` it, commands of a shell. */
+/**
+ * Starts a command of cli/ with the permissions of its task; `before` it, commands of a shell. Training takes the kernels of the
+ * table, unless a flag says else: to choose them takes seconds in each new folder.
+ */
 export async function startTask(
   task: string,
   args: readonly string[],
@@ -35,6 +38,7 @@ export async function startTask(
       ...await permissionsOf(task),
       `${root}/cli/${task}.ts`,
       ...args,
+      ...task === "train" && !args.some((arg) => arg.startsWith("--tune")) ? ["--tune=off"] : [],
     ],
     cwd,
     env: { NO_COLOR: "1", XDG_RUNTIME_DIR: "/tmp", ...env },

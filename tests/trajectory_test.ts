@@ -4,7 +4,6 @@ import { follow, followsPyTorch } from "./_trajectory.ts";
 // Every other way to compute: tests/long/trajectory_long_test.ts.
 followsPyTorch({}, "what suits");
 followsPyTorch({ half: true }, "float16");
-followsPyTorch({ loads: "texels" }, "vec4s from textures, however few");
 
 Deno.test("200 steps follow PyTorch's within 1 %: the kernels of a GPU, or of a CPU on a GPU", async () => {
   using gpu = await Gpu.open();

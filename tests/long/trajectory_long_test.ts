@@ -2,7 +2,7 @@ import { attentionVariants, Gpu, loadVariants, productVariants, rowVariants } fr
 import { follow, followsPyTorch } from "../_trajectory.ts";
 
 followsPyTorch({ checkpointing: true }, "activation checkpointing");
-followsPyTorch({ optimizer: "grouped" }, "AdamW of several tensors at a time");
+followsPyTorch({ optimizer: "single" }, "AdamW of one tensor at a time");
 for (const product of productVariants) followsPyTorch({ product }, `products by ${product}`);
 for (const rows of rowVariants) followsPyTorch({ rows }, `rows by ${rows}`);
 for (const loads of loadVariants) followsPyTorch({ loads }, `vec4s from ${loads}`);
