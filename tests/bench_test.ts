@@ -52,7 +52,11 @@ Deno.test("bench prints its sections, and as JSON", async () => {
   for (const word of ["multiply-add", "generate", "left out: it cannot take less than"]) {
     assertStringIncludes(plain.stdout, word);
   }
-  const { code, stdout } = await runTask("bench", ["generate", "--repeats=2", "--longest=0.1", "--tune=off", "--json"], dir);
+  const { code, stdout } = await runTask(
+    "bench",
+    ["generate", "--repeats=2", "--longest=0.1", "--tune=off", "--json"],
+    dir,
+  );
   const { rows, omitted, peaks: { flops } } = JSON.parse(stdout);
   assertEquals([code, flops > 1e8, rows.length >= 1, rows.length + omitted.length], [0, true, true, 12]);
   for (const { seconds, timesBound, tokens } of rows) assertEquals(seconds > 0 && timesBound > 0 && tokens > 0, true);

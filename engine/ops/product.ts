@@ -277,11 +277,10 @@ function variantOf(gpu: Gpu, spec: Product): ProductVariant {
   if (forced) return forced === "quads" && !gpu.hasSubgroupsOf8 ? "registers" : forced as ProductVariant;
   let fallback: ProductVariant, candidates: ProductVariant[];
   if (gpu.isCpu) {
-    const tiles = gpu.hasSubgroupsOf8 ? "quads" : "registers";
     const isSmall = M * N * K <= 2 ** 16; // half a millisecond against seconds of compilation
-    fallback = M < 8 ? "vector" : isSmall ? "workgroup 1×1" : tiles;
+    const tiles = gpu.hasSubgroupsOf8 ? "quads" : isSmall ? "workgroup 1×1" : "registers";
+    fallback = M < 8 ? "vector" : tiles;
     candidates = [tiles];
-    if (isSmall) candidates.unshift("workgroup 1×1");
     if (M < 32) candidates.unshift("vector");
   } else {
     fallback = M < 8 ? "vector, shared" : `workgroup ${M > 64 ? 2 : 1}×${N > 64 ? 2 : 1}`;
