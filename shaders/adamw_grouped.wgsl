@@ -1,7 +1,7 @@
 // The same for up to seven tensors at once: what the gradient norm and the update of adamw.wgsl do for one, where a dispatch
 // costs more than a small tensor's work. A workgroup serves one tensor: the last one of the dispatch whose first workgroup is
-// not beyond it. The moments of all lie in one array, one after another. A loop for each tensor, which takes no round for all
-// others, and no switch: llvmpipe takes all ways of that. Slots without a tensor hold anything.
+// not beyond it. The moments of all lie in one array, one after another. What goes over elements is a loop for each tensor,
+// which takes no round for all others, and no switch: llvmpipe takes all ways of that. Slots without a tensor hold anything.
 
 struct Params {
   // Of each tensor: its elements, its first workgroup here, and for sum_squares its first partial sum and their number; for

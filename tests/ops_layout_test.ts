@@ -1,7 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
+  cast,
   concat,
   copy,
+  copyInto,
   detach,
   expand,
   fill,
@@ -71,6 +73,21 @@ checkOp("copy passes the gradient on", {
   inputs: [{ shape: [9] }],
   run: (x) => copy(x),
   reference: (x) => x,
+});
+
+gpuTest("copies have what was copied, of both types and any size, and others are refused with a line", async (gpu) => {
+  using _ = new Scope(gpu);
+  const of = (values: number[]) => tensor(gpu, values);
+  for (const values of [[1], [1, 2, 3], [5, 4, 3, 2, 1]]) {
+    for (const x of gpu.hasF16 ? [of(values), cast(of(values), "f16")] : [of(values)]) {
+      assertEquals([...await copy(x).read()], values);
+    }
+  }
+  const x = of([1, 2]), refused = "both must be of one size and type, in memory of their own";
+  const others = [x, of([1, 2, 3]), tensor(gpu, new Int32Array(2))];
+  for (const other of others) assertThrows(() => copyInto(x, other), WeftError, refused);
+  copyInto(x, of([3, 4]));
+  assertEquals([...await x.read()], [3, 4]);
 });
 
 gpuTest("a permutation reaches every element past 65,535 workgroups, of any type", async (gpu) => {

@@ -111,6 +111,17 @@ for (const { product, loads } of [...ways, { product: "quads", loads: "buffers" 
   });
 }
 
+gpuTest("a way to compute products that there is not is refused with those that there are", (gpu) => {
+  using _forced = force(gpu, { product: "registers, shuffled" });
+  const x = fill(gpu, [4, 4], 1);
+  assertThrows(
+    () => matmul(x, x),
+    WeftError,
+    'No product is computed by "registers, shuffled": the ways are registers; ',
+  );
+  return Promise.resolve();
+});
+
 gpuTest("a product of more k than a loop may have rounds is refused, where there is such a limit", async (gpu) => {
   using _ = new Scope(gpu);
   using _forced = force(gpu, { product: "registers" });

@@ -8,15 +8,14 @@ import { type Tensor, zeros } from "../engine/tensor.ts";
 
 const shader = defineShader("adamw_grouped.wgsl", source, [invocation]);
 const most = 7; // tensors of a dispatch: three buffers each, and five for all
-const moments = ["m", "v"] as const;
 
 /** A parameter as AdamW goes over it. */
 export interface GroupedParameter {
   /** The parameter, whose `grad` is read. */
   readonly p: Tensor;
-  /** How many partial sums its squares make, and where the first one goes. */
+  /** How many partial sums its squares make. */
   readonly lanes: number;
-  /** Likewise. */
+  /** Where the first of these goes. */
   readonly firstPartial: number;
   /** Whether it decays. */
   readonly decays: boolean;
@@ -88,7 +87,7 @@ export class TensorGroups {
 
   /** Takes the step of AdamW with the scale, rate and root of `state`. */
   update(state: Tensor, params: Params): void {
-    copyToTexels(this.#groups.flatMap((group) => moments.map((name) => group[name])));
+    copyToTexels(this.#groups.flatMap(({ m, v }) => [m, v]));
     for (const { members, firsts, m, v } of this.#groups) {
       const all = members.map(({ p }) => p), gradients = all.map((p) => p.grad!);
       const copied = readsTexels(this.#gpu, [...gradients, ...all, m, v]), [g] = gradients;

@@ -5,7 +5,9 @@ import { bytesPerElement } from "../host_tensor.ts";
 import { inParts } from "../parts.ts";
 import { run } from "../run.ts";
 import { record } from "../scope.ts";
+import { formatShape } from "../shape.ts";
 import { empty, Tensor, type TensorOptions } from "../tensor.ts";
+import { WeftError } from "../weft_error.ts";
 
 const shader = defineShader("fill.wgsl", source);
 
@@ -27,8 +29,16 @@ export function copy(x: Tensor): Tensor {
   return record(out, [x], (dy) => [dy]);
 }
 
-/** Overwrites `target` with the elements of `x`, which has as many. Not recorded. */
+/**
+ * Overwrites `target` with the elements of `x`, which has as many of the same type, in other memory. Not recorded.
+ *
+ * @throws {WeftError} when it has not.
+ */
 export function copyInto(target: Tensor, x: Tensor): void {
+  if (target.size !== x.size || target.dtype !== x.dtype || target.storage === x.storage) {
+    const [from, to] = [x, target].map(({ shape, dtype }) => `${formatShape(shape)} of ${dtype}`);
+    throw new WeftError(`Cannot copy ${from} into ${to}: both must be of one size and type, in memory of their own`);
+  }
   const element = bytesPerElement(x.dtype), bytes = Math.ceil(x.size * element / 4) * 4;
   x.gpu.recorder.copy(x.storage, x.offset * element, target.storage, target.offset * element, bytes);
 }

@@ -13,6 +13,7 @@ import { epilogues, invocation } from "../shader_parts.ts";
 import { Scope } from "../scope.ts";
 import { empty, type Tensor, tensor } from "../tensor.ts";
 import { inTurns, tickets } from "../turns.ts";
+import { WeftError } from "../weft_error.ts";
 
 import { accumulate } from "./binary.ts";
 import { sumInto } from "./reduce.ts";
@@ -274,6 +275,9 @@ function suitsFewRows({ isCpu, hasSubgroupsOf8 }: Gpu, { K, batch, a }: Product)
 function variantOf(gpu: Gpu, spec: Product): ProductVariant {
   const { M, N, K, batch, a, b } = spec;
   const { product: forced } = gpu.forced;
+  if (forced && !productVariants.some((variant) => variant === forced)) {
+    throw new WeftError(`No product is computed by "${forced}": the ways are ${productVariants.join("; ")}`);
+  }
   if (forced) return forced === "quads" && !gpu.hasSubgroupsOf8 ? "registers" : forced as ProductVariant;
   let fallback: ProductVariant, candidates: ProductVariant[];
   if (gpu.isCpu) {
