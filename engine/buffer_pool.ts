@@ -1,7 +1,10 @@
 import { WeftError } from "./weft_error.ts";
 
-/** What a kernel can bind of a storage: its buffer, or a copy of that as a texture of rgba32float, `texelsPerRow` texels to a row. */
-export type StorageForm = "buffer" | "texels";
+/** The format of a copy of a storage as a texture, `texelsPerRow` texels to a row. */
+export type TexelForm = "rgba32float" | "rgba16float";
+
+/** What a kernel can bind of a storage: its buffer, or such a copy of it. */
+export type StorageForm = "buffer" | TexelForm;
 
 /** Memory that the pool lends out, and what the engine knows of it. Its forms are created when they are first used. */
 export class Storage {
@@ -11,16 +14,15 @@ export class Storage {
   readonly bytes: number;
   /** Counts how often it was given back, so that a tensor which outlived its memory is recognised. */
   generation = 0;
-  /** Whether the texture holds what the buffer holds. */
-  copied = false;
+  /** The texture that holds what the buffer holds. */
+  copied: TexelForm | undefined;
   /** Number of the submission that last used it: what is not submitted yet must not be overwritten. */
   usedIn: number = -1;
   /** The forms used since it was lent. */
   readonly forms: Set<StorageForm> = new Set();
   #create: (form: StorageForm) => GPUBuffer | GPUTexture;
   #onUse: () => void;
-  #buffer: GPUBuffer | undefined;
-  #texture: GPUTexture | undefined;
+  #made = new Map<StorageForm, GPUBuffer | GPUTexture>();
 
   /** `create` makes a form of it; `onUse` is called for each form when it is used for the first time since it was lent. */
   constructor(id: number, bytes: number, create: (form: StorageForm) => GPUBuffer | GPUTexture, onUse: () => void) {
@@ -35,20 +37,19 @@ export class Storage {
     if (this.forms.has(form)) return;
     this.forms.add(form);
     this.#onUse();
-    if (form === "buffer") this.#buffer ??= this.#create(form) as GPUBuffer;
-    else this.#texture ??= this.#create(form) as GPUTexture;
+    if (!this.#made.has(form)) this.#made.set(form, this.#create(form));
   }
 
   /** Its buffer. */
   get buffer(): GPUBuffer {
     this.use("buffer");
-    return this.#buffer!;
+    return this.#made.get("buffer") as GPUBuffer;
   }
 
-  /** Its texture; whether that is a copy of the buffer, as it is now, says `copied`. */
-  get texture(): GPUTexture {
-    this.use("texels");
-    return this.#texture!;
+  /** Its texture of a format; whether that is a copy of the buffer, as it is now, says `copied`. */
+  texture(form: TexelForm): GPUTexture {
+    this.use(form);
+    return this.#made.get(form) as GPUTexture;
   }
 }
 
@@ -112,7 +113,7 @@ export class BufferPool {
   /** Takes memory back. Tensors that still point at it can no longer be used. */
   give(storage: Storage): void {
     storage.generation++;
-    storage.copied = false;
+    storage.copied = undefined;
     this.#stats.buffersInUse -= storage.forms.size;
     this.#stats.bytesInUse -= storage.forms.size * storage.bytes;
     storage.forms.clear();
@@ -140,8 +141,8 @@ export class BufferPool {
       : this.#device.createTexture({
         label,
         // Wider than what is used, so that rows of a matrix a power of two apart do not share lines of a cache.
-        size: [texelsPerRow + 4, Math.ceil(bytes / (16 * texelsPerRow))],
-        format: "rgba32float",
+        size: [texelsPerRow + 4, Math.ceil(bytes / (texelBytes(form) * texelsPerRow))],
+        format: form,
         usage: T.STORAGE_BINDING | T.COPY_DST,
       });
     const inUse = this.#stats.bytesInUse;
@@ -160,6 +161,9 @@ export class BufferPool {
     return memory;
   }
 }
+
+/** Bytes of a texel, which has four elements. */
+export const texelBytes = (form: TexelForm): number => form === "rgba32float" ? 16 : 8;
 
 /** Texels in a row of a texture that the pool lends. */
 export const texelsPerRow = 1024;

@@ -80,7 +80,7 @@ export class Gpu implements Disposable {
    * of all its loops together, without a word and with wrong results; GPUs have no such limit.
    */
   readonly loopLimit: number;
-  /** Bytes of the largest tensor that kernels read from a texture. 0 where that is not worth a copy: on all but llvmpipe. */
+  /** Texels of the largest texture that kernels read a tensor from. 0 where that is not worth a copy: on all but llvmpipe. */
   readonly texelLimit: number;
   /** Workgroups that a dispatch may have in each dimension. */
   readonly gridLimit: number;
@@ -103,7 +103,7 @@ export class Gpu implements Disposable {
     const { maxStorageBufferBindingSize, maxBufferSize, maxTextureDimension2D } = device.limits;
     this.isCpu = isFallbackAdapter || /llvmpipe|swiftshader|lavapipe/i.test(description);
     this.loopLimit = isLlvmpipe ? 65_000 : Infinity;
-    this.texelLimit = isLlvmpipe ? 16 * texelsPerRow * maxTextureDimension2D : 0;
+    this.texelLimit = isLlvmpipe ? texelsPerRow * maxTextureDimension2D : 0;
     this.gridLimit = device.limits.maxComputeWorkgroupsPerDimension;
     this.bindingLimit = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / 256) * 256;
     const check = (pending: Promise<void>) => this.#watch(pending);

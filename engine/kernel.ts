@@ -29,13 +29,9 @@ interface ShaderFile {
 interface Binding {
   readonly index: number;
   readonly writable: boolean;
-  /** How it is laid out where it is a texture. */
-  readonly texture?: typeof storageTexture;
   /** What its array is of: `f32`, `vec4f`, or the alias of an element type, alone or as a vec4 of it. */
   readonly element: string;
 }
-
-const storageTexture = { storageTexture: { access: "read-only", format: "rgba32float" } } as const;
 
 interface Field {
   readonly name: string;
@@ -111,8 +107,7 @@ export class KernelCache {
 
   /**
    * The compiled entry point of a shader for buffers of the given names and the given constants. `halves` says which of
-   * the buffers hold f16: the aliases of their elements' types become f16. `texels` says which of those that `texelNames` gives are
-   * textures.
+   * the buffers hold f16: the aliases of their elements' types become f16. `forms` says as what each is bound, if not as a buffer.
    */
   get(
     shader: Shader,
@@ -120,21 +115,20 @@ export class KernelCache {
     buffers: readonly string[],
     constants: Constants = {},
     halves: readonly boolean[] = [],
-    texels: readonly boolean[] = [],
+    forms: readonly StorageForm[] = [],
   ): Kernel {
     let key = shader.key + "/" + entry;
-    for (let i = 0; i < buffers.length; i++) key += (halves[i] ? ",f16 " : texels[i] ? ",texels " : ",") + buffers[i];
+    for (let i = 0; i < buffers.length; i++) key += (halves[i] ? ",f16 " : ",") + (forms[i] ?? "buffer") + buffers[i];
     for (const name in constants) key += ";" + name + "=" + constants[name];
     let kernel = this.#kernels.get(key);
     if (kernel === undefined) {
-      const textures = buffers.filter((_, i) => texels[i]);
-      kernel = this.#compile(shader, entry, buffers, constants, halves, textures);
+      kernel = this.#compile(shader, entry, buffers, constants, halves, forms);
       this.#kernels.set(key, kernel);
     }
     return kernel;
   }
 
-  /** The names of the storage variables of f32 that a shader only reads: what may be a texture instead. */
+  /** The names of the storage variables of floats that a shader only reads: what may be a texture instead. */
   texelNames(shader: Shader): ReadonlySet<string> {
     let names = this.#texelNames.get(shader.key);
     if (names === undefined) {
@@ -157,18 +151,21 @@ export class KernelCache {
     buffers: readonly string[],
     constants: Constants,
     halves: readonly boolean[],
-    textures: readonly string[],
+    forms: readonly StorageForm[],
   ): Kernel {
     const label = `${shader.name}/${entry}`;
     const files = this.#files(shader);
-    const specialised = specialise(label, files.map((file) => file.source).join(""), constants);
-    const { overrides } = specialised, text = textures.reduce(withTexels, specialised.source);
-    const parsed = parseShader(label, text), source = withHalves(label, text, parsed, buffers, halves);
-    const bindings = buffers.map((name) => {
+    const { source: text, overrides } = specialise(label, files.map((file) => file.source).join(""), constants);
+    const parsed = parseShader(label, text);
+    const bindings = buffers.map((name, i) => {
       const binding = parsed.bindings.get(name);
       if (binding === undefined) throw new WeftError(`${label} has no storage buffer named ${name}`);
-      return binding;
+      return { ...binding, form: forms[i] ?? "buffer" };
     });
+    const source = bindings.reduce(
+      (text, { form }, i) => form === "buffer" ? text : withTexels(text, buffers[i], form),
+      withHalves(label, text, parsed, buffers, halves),
+    );
     const size = workgroupSize(label, source, entry);
     const device = this.#device;
     device.pushErrorScope("validation");
@@ -181,10 +178,12 @@ export class KernelCache {
           visibility: GPUShaderStage.COMPUTE,
           buffer: { type: "uniform" as const, hasDynamicOffset: true, minBindingSize: parsed.paramsBytes },
         }]),
-        ...bindings.map(({ index, writable, texture }) => ({
+        ...bindings.map(({ index, writable, form }) => ({
           binding: index,
           visibility: GPUShaderStage.COMPUTE,
-          ...texture ?? { buffer: { type: writable ? "storage" as const : "read-only-storage" as const } },
+          ...form === "buffer"
+            ? { buffer: { type: writable ? "storage" as const : "read-only-storage" as const } }
+            : { storageTexture: { access: "read-only" as const, format: form } },
         })),
       ],
     });
@@ -201,7 +200,7 @@ export class KernelCache {
       layout,
       storageIndices: bindings.map(({ index }) => index),
       writable: bindings.map(({ writable }) => writable),
-      forms: bindings.map(({ texture }) => texture ? "texels" : "buffer"),
+      forms: bindings.map(({ form }) => form),
       uniformIndex: parsed.uniform,
       paramsBytes: parsed.paramsBytes,
       workgroupSize: size,
@@ -296,10 +295,6 @@ function parseShader(label: string, source: string): ParsedShader {
   for (const [, index, space, access, name, element = ""] of text.matchAll(declaration)) {
     if (space === "uniform") uniform = Number(index);
     else bindings.set(name, { index: Number(index), writable: access === "read_write", element });
-  }
-  const textures = /@group\(0\)\s*@binding\((\d+)\)\s*var\s+(\w+)\s*:\s*texture_storage_2d<rgba32float,\s*read>/g;
-  for (const [, index, name] of text.matchAll(textures)) {
-    bindings.set(name, { index: Number(index), writable: false, texture: storageTexture, element: "f32" });
   }
   const body = /struct\s+Params\s*\{([^}]*)\}/.exec(text)?.[1];
   if (uniform !== undefined && body === undefined) {

@@ -1,4 +1,4 @@
-import { type Storage, type StorageForm, texelsPerRow } from "./buffer_pool.ts";
+import { type Storage, type StorageForm, texelBytes, type TexelForm, texelsPerRow } from "./buffer_pool.ts";
 import type { Kernel, Params } from "./kernel.ts";
 import { WeftError } from "./weft_error.ts";
 
@@ -107,24 +107,24 @@ export class Recorder {
   /** Makes ready what a kernel reads of a storage: the texture is copied, unless it was since the buffer was last written. */
   read(storage: Storage, form: StorageForm): void {
     storage.use(form);
-    if (form === "buffer" || storage.copied) return;
-    this.#mark(storage, true);
-    this.#copyToTexture(storage);
+    if (form === "buffer" || storage.copied === form) return;
+    this.#mark(storage, form);
+    this.#copyToTexture(storage, form);
   }
 
   /** Makes a buffer ready for what writes some of it next. */
   write(storage: Storage): void {
     storage.use("buffer");
-    this.#mark(storage, false);
+    this.#mark(storage, undefined);
   }
 
-  #mark(storage: Storage, copied: boolean): void {
+  #mark(storage: Storage, copied: TexelForm | undefined): void {
     const { generation } = storage;
     if (this.rehearsal && !this.#before.has(storage)) this.#before.set(storage, { copied: storage.copied, generation });
     storage.copied = copied;
   }
 
-  #copyToTexture(storage: Storage): void {
+  #copyToTexture(storage: Storage, form: TexelForm): void {
     const { bytes } = storage, label = "copy to texture";
     if (this.rehearsal) return void this.rehearsal.push({ kernel: label, flops: 0, bytes: 2 * bytes });
     if (this.#profile && this.#profile.labels.length * 2 === queryCapacity) this.submit();
@@ -136,10 +136,11 @@ export class Recorder {
       if (querySet) encoder.beginComputePass({ timestampWrites: { querySet, ...timestampWrites } }).end();
     };
     stamp({ endOfPassWriteIndex: index * 2 });
-    const texels = bytes / 16, rows = Math.floor(texels / texelsPerRow), bytesPerRow = texelsPerRow * 16;
+    const texels = bytes / texelBytes(form), rows = Math.floor(texels / texelsPerRow);
+    const texture = storage.texture(form), bytesPerRow = texelsPerRow * texelBytes(form);
     const copyRows = (first: number, width: number, height: number) => {
       const buffer = { buffer: storage.buffer, offset: first * bytesPerRow, bytesPerRow };
-      encoder.copyBufferToTexture(buffer, { texture: storage.texture, origin: [0, first] }, [width, height]);
+      encoder.copyBufferToTexture(buffer, { texture, origin: [0, first] }, [width, height]);
     };
     if (rows > 0) copyRows(0, texelsPerRow, rows);
     if (texels > rows * texelsPerRow) copyRows(rows, texels - rows * texelsPerRow, 1);
@@ -248,9 +249,9 @@ export class Recorder {
     if (group === undefined) {
       const entries: GPUBindGroupEntry[] = storages.map((storage, i) => ({
         binding: kernel.storageIndices[i],
-        resource: kernel.forms[i] === "texels"
-          ? storage.texture.createView()
-          : { buffer: storage.buffer, offset: ranges[i]?.offset ?? 0, size: ranges[i]?.bytes },
+        resource: kernel.forms[i] === "buffer"
+          ? { buffer: storage.buffer, offset: ranges[i]?.offset ?? 0, size: ranges[i]?.bytes }
+          : storage.texture(kernel.forms[i]).createView(),
       }));
       if (kernel.uniformIndex !== undefined) {
         const resource = { buffer: this.#ring, offset: 0, size: kernel.paramsBytes };

@@ -1,4 +1,4 @@
-import { formatBytes } from "./buffer_pool.ts";
+import { formatBytes, type StorageForm, texelBytes, type TexelForm } from "./buffer_pool.ts";
 import type { BufferRange } from "./recorder.ts";
 import { formatShape } from "./shape.ts";
 import type { Constants, Params, Shader } from "./kernel.ts";
@@ -39,15 +39,15 @@ export function run(
 ): void {
   const names = Object.keys(tensors);
   const { gpu } = tensors[names[0]], { recorder } = gpu;
-  const halves = names.map((name) => tensors[name].dtype === "f16"), texels = asTexels(gpu, shader, tensors);
-  const kernel = gpu.kernels.get(shader, entry, names, launch.constants, halves, names.map((name) => texels.has(name)));
+  const halves = names.map((name) => tensors[name].dtype === "f16"), forms = formsOf(gpu, shader, tensors);
+  const kernel = gpu.kernels.get(shader, entry, names, launch.constants, halves, forms);
   const storages = names.map((name) => tensors[name].storage);
-  const ranges = names.map((name) => texels.has(name) ? undefined : rangeOf(kernel.label, name, tensors[name]));
+  const ranges = names.map((name, i) => forms[i] === "buffer" ? rangeOf(kernel.label, name, tensors[name]) : undefined);
   for (let i = 0; i < storages.length; i++) {
     for (let j = 0; j < storages.length; j++) {
       if (i === j || storages[i] !== storages[j] || !kernel.writable[i]) continue;
       // As a texture it is read as it was before, where a shader says that this is what it wants.
-      if (kernel.forms[j] === "texels" && names[j] === `${names[i]}_copy`) continue;
+      if (kernel.forms[j] !== "buffer" && names[j] === `${names[i]}_copy`) continue;
       throw new WeftError(`${kernel.label} writes ${names[i]} and reads it as ${names[j]}: they must be two tensors`);
     }
   }
@@ -77,9 +77,11 @@ export function run(
 /** Below so many bytes a dispatch is short, and copies into textures take longer than they save. */
 const fewBytes = 1 << 16;
 
-/** Whether a tensor may be read as a texture, where that is faster than as a buffer. */
-function hasTexels({ gpu, dtype, offset, storage }: Tensor): boolean {
-  return gpu.forced.loads !== "buffers" && dtype === "f32" && offset === 0 && storage.bytes <= gpu.texelLimit;
+/** The texture that a tensor may be read from, where that is faster than its buffer. */
+function texelForm({ gpu, dtype, offset, storage }: Tensor): TexelForm | undefined {
+  const form = dtype === "f32" ? "rgba32float" : dtype === "f16" ? "rgba16float" : undefined;
+  if (gpu.forced.loads === "buffers" || form === undefined || offset > 0) return undefined;
+  return storage.bytes <= gpu.texelLimit * texelBytes(form) ? form : undefined;
 }
 
 /**
@@ -87,28 +89,29 @@ function hasTexels({ gpu, dtype, offset, storage }: Tensor): boolean {
  * `x` where it writes it and `x_copy` where it reads it as it was before.
  */
 export function readsTexels(gpu: Gpu, tensors: readonly Tensor[]): boolean {
-  const bytes = tensors.reduce((sum, { size }) => sum + 4 * size, 0);
-  return tensors.every(hasTexels) && (bytes >= fewBytes || gpu.forced.loads === "texels");
+  const bytes = tensors.reduce((sum, { size, dtype }) => sum + bytesPerElement(dtype) * size, 0);
+  return tensors.every(texelForm) && (bytes >= fewBytes || gpu.forced.loads === "texels");
 }
 
 /**
  * Makes at once the copies that dispatches would make which read these tensors as textures: in a row they take a fifth of the time.
  */
 export function copyToTexels(tensors: readonly Tensor[]): void {
-  const own = tensors.filter(hasTexels);
+  const own = tensors.filter(texelForm);
   if (own.length > 0 && readsTexels(own[0].gpu, own)) {
-    for (const { gpu, storage } of own) gpu.recorder.read(storage, "texels");
+    for (const tensor of own) tensor.gpu.recorder.read(tensor.storage, texelForm(tensor)!);
   }
 }
 
 /**
- * The names of those tensors that a dispatch reads as textures, where that is faster: llvmpipe loads from buffers element by
- * element and lane by lane, at some 37 cycles each, and a texel of four at once.
+ * As what a dispatch binds its tensors: as textures where that is faster, as llvmpipe loads from buffers element by element and lane
+ * by lane, at some 37 cycles each, and a texel of four at once.
  */
-function asTexels(gpu: Gpu, shader: Shader, tensors: Readonly<Record<string, Tensor>>): ReadonlySet<string> {
+function formsOf(gpu: Gpu, shader: Shader, tensors: Readonly<Record<string, Tensor>>): StorageForm[] {
   const names = gpu.texelLimit > 0 ? gpu.kernels.texelNames(shader) : undefined;
-  const texels = Object.keys(tensors).filter((name) => names?.has(name) && hasTexels(tensors[name]));
-  return new Set(readsTexels(gpu, texels.map((name) => tensors[name])) ? texels : []);
+  const forms = Object.entries(tensors).map(([name, tensor]) => names?.has(name) && texelForm(tensor) || "buffer");
+  const read = Object.values(tensors).filter((_, i) => forms[i] !== "buffer");
+  return readsTexels(gpu, read) ? forms : forms.map(() => "buffer");
 }
 
 /** The part of its memory that a tensor takes, where it is not all of it, or all of it cannot be bound. */

@@ -1,15 +1,15 @@
-import { texelsPerRow } from "./buffer_pool.ts";
+import { type TexelForm, texelsPerRow } from "./buffer_pool.ts";
 
 const readArrays = /@binding\((\d+)\)\s*var<storage,\s*read>\s*(\w+)\s*:\s*array<\s*(\w+)(?:<\s*(\w+)\s*>)?\s*>\s*;/g;
 
-/** How many f32 an element of an array has: 1, 2 or 4; 0 where it is of another type. */
+/** How many floats an element of an array has: 1, 2 or 4; 0 where it is of another type. */
 function width(text: string, type: string, of: string | undefined): number {
   if (type === "vec4f" || type === "vec2f") return Number(type[3]);
-  const element = of ?? type, isF32 = element === "f32" || new RegExp(`^alias ${element} = f32;`, "m").test(text);
-  return !isF32 ? 0 : of === undefined ? 1 : type === "vec4" ? 4 : 0;
+  const isFloat = (of ?? type) === "f32" || new RegExp(`^alias ${of ?? type} = f(32|16);`, "m").test(text);
+  return !isFloat ? 0 : of === undefined ? 1 : type === "vec4" ? 4 : 0;
 }
 
-/** The names of the storage variables of f32 that a shader only reads: what may be a texture instead. */
+/** The names of the storage variables of floats that a shader only reads: what may be a texture instead. */
 export function texelNames(source: string): ReadonlySet<string> {
   const text = source.replace(/\/\/.*$/gm, "");
   // What names it otherwise may be another variable of that name, or a pointer to it.
@@ -22,8 +22,8 @@ export function texelNames(source: string): ReadonlySet<string> {
   return new Set(names.filter(isAlone));
 }
 
-/** Makes a texture of a storage variable: its elements four f32 to a texel, its rows one after another. */
-export function withTexels(source: string, name: string): string {
+/** Makes a texture of a storage variable, its elements four to a texel, its rows one after another. What is loaded is f32. */
+export function withTexels(source: string, name: string, form: TexelForm): string {
   const indexed = new RegExp(`(?<![\\w.])${name}\\[`), text = source.replace(/\/\/.*$/gm, "");
   let elements = 1; // of a texel
   return withCalls(text, indexed, `texel_of_${name}`).replace(
@@ -33,7 +33,7 @@ export function withTexels(source: string, name: string): string {
       const one = width(text, type, of), result = one === 1 ? "f32" : `vec${one}f`;
       elements = 4 / one;
       const part = one === 1 ? "four[i % 4u]" : one === 2 ? "select(four.xy, four.zw, i % 2u == 1u)" : "four";
-      return `@binding(${binding}) var ${name}: texture_storage_2d<rgba32float, read>; ` +
+      return `@binding(${binding}) var ${name}: texture_storage_2d<${form}, read>; ` +
         `fn texel_of_${name}(i: u32) -> ${result} { let at = i / ${elements}u; ` +
         `let four = textureLoad(${name}, vec2u(at % ${texelsPerRow}u, at / ${texelsPerRow}u)); return ${part}; }`;
     },

@@ -1,8 +1,9 @@
-import { assertEquals } from "@std/assert";
+import { assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   AdamW,
   add,
   backward,
+  cast,
   embedding,
   fill,
   gelu,
@@ -23,8 +24,8 @@ const random = (gpu: Gpu, shape: number[], stream: number) =>
   tensor(gpu, randomNormals(shape.reduce((a, b) => a * b), { seed: 1, stream }), shape);
 
 /** What `run` gives with buffers, and with textures where the adapter reads those: whether it did must be as expected. */
-async function bothWays(gpu: Gpu, run: () => Tensor, readsTexels = gpu.texelLimit > 0): Promise<Float32Array[]> {
-  const results: Float32Array[] = [];
+async function bothWays(gpu: Gpu, run: () => Tensor, readsTexels = gpu.texelLimit > 0) {
+  const results: Awaited<ReturnType<Tensor["read"]>>[] = [];
   for (const loads of ["buffers", "texels"] as const) {
     using _forced = force(gpu, { product: "quads", loads });
     using _ = new Scope(gpu);
@@ -44,6 +45,34 @@ gpuTest("kernels give the same bits from textures as from buffers, in rows of te
   const x = random(gpu, [300, 68], 1), weight = random(gpu, [68], 2), w = random(gpu, [68, 132], 3);
   const [buffers, texels] = await bothWays(gpu, () => matmul(layerNorm(x, weight), w));
   assertEquals(texels, buffers);
+});
+
+gpuTest("f16 is read from textures of its own, with the same bits", async (gpu) => {
+  using _ = new Scope(gpu);
+  for (const size of [1, 6, 4 * 1024, 8 * 1024 + 5, 50_003]) {
+    const x = cast(random(gpu, [size], 0), "f16"), [buffers, texels] = await bothWays(gpu, () => gelu(x));
+    assertEquals(buffers.some((each) => each !== 0), true);
+    assertEquals(texels, buffers, `gelu of ${size}`);
+  }
+  for (const [M, K, N] of [[300, 68, 132], [61, 130, 37]]) {
+    const x = cast(random(gpu, [M, K], 1), "f16"), w = cast(random(gpu, [K, N], 3), "f16");
+    const weight = random(gpu, [K], 2);
+    const [buffers, texels] = await bothWays(gpu, () => matmul(layerNorm(x, weight), w));
+    assertEquals(texels, buffers, `${M} × ${K} × ${N}`);
+  }
+});
+
+gpuTest("memory lent as f32 and then as f16 is copied into the texture of what it holds", async (gpu) => {
+  using _forced = force(gpu, { loads: "texels" });
+  const expected = (of: number) => gelu(fill(gpu, [1000], of)).read();
+  for (const [dtype, size] of [["f32", 1000], ["f16", 2000], ["f32", 1000]] as const) {
+    using _ = new Scope(gpu);
+    const x = fill(gpu, [size], size / 1000, { dtype }); // the same 4,000 bytes
+    const want = (await expected(size / 1000))[0];
+    const got = await gelu(x).read();
+    assertAlmostEquals(got[size - 1], want, 1e-3);
+    assertEquals(new Set(got).size, 1);
+  }
 });
 
 gpuTest("single elements and pairs are read from textures, too", async (gpu) => {
@@ -102,7 +131,7 @@ gpuTest("a kernel that reads textures reads none of its f32 from buffers", async
   let texels = 0;
   recorder.dispatch = (kernel, ...rest) => {
     const forms = new Set(kernel.forms.filter((_, i) => !kernel.writable[i]));
-    if (forms.has("texels")) texels++;
+    if (forms.has("rgba32float")) texels++;
     if (forms.size === 2) mixed.add(kernel.label);
     dispatch(kernel, ...rest);
   };

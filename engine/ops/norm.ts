@@ -1,4 +1,6 @@
 import source from "../../shaders/norm.wgsl" with { type: "text" };
+import elements from "../../shaders/norm_elements.wgsl" with { type: "text" };
+import vectors from "../../shaders/norm_vectors.wgsl" with { type: "text" };
 import { defineShader } from "../kernel.ts";
 import { byRow, rowLanes } from "../row_lanes.ts";
 import { readsTexels, run } from "../run.ts";
@@ -9,7 +11,8 @@ import { WeftError } from "../weft_error.ts";
 import { reshape } from "./layout.ts";
 import { sumTo } from "./reduce.ts";
 
-const shader = defineShader("norm.wgsl", source, [rowLanes]);
+const ofElements = defineShader("norm.wgsl", source, [rowLanes, defineShader("norm_elements.wgsl", elements)]);
+const ofVectors = defineShader("norm.wgsl", source, [rowLanes, defineShader("norm_vectors.wgsl", vectors)]);
 
 /**
  * Layer norm over the last dimension (Ba, Kiros & Hinton 2016): `(x − mean) / √(variance + eps) · weight + bias`.
@@ -41,28 +44,29 @@ function normalize(
   // Enough stretches of rows to fill a GPU, each with enough to do; on a CPU one, where a second dispatch takes longer.
   const most = gpu.isCpu ? Math.ceil(rows * C / 2 ** 18) : Math.min(Math.ceil(8192 / C), Math.ceil(rows / 16));
   const stretches = Math.max(1, most, Math.ceil(rows / (gpu.isCpu ? 4096 : 32_768)));
-  const params = { rows, C, eps, chunk: Math.ceil(rows / stretches), stretches };
-  const WIDTH = gpu.isCpu && C % 4 === 0 ? 4 : 1, LANES = gpu.isCpu ? 8 : 64; // few, so that all cores have some
-  const constants = { CENTER: op === "layerNorm" ? 1 : 0, BIAS: bias ? 1 : 0, WIDE: WIDTH === 4 ? 1 : 0, LANES };
+  const [shader, columns] = gpu.isCpu && C % 4 === 0 ? [ofVectors, C / 4] : [ofElements, C];
+  const params = { rows, columns, C, eps, chunk: Math.ceil(rows / stretches), stretches };
+  const LANES = gpu.isCpu ? 8 : 64; // few, so that all cores have some
+  const constants = { CENTER: op === "layerNorm" ? 1 : 0, BIAS: bias ? 1 : 0, LANES };
   const y = empty(gpu, x.shape, { dtype: x.dtype, label: `${op} output` });
   const stats = empty(gpu, [rows, 2], { label: `statistics of ${op}` });
-  const { entry, launch } = byRow(gpu, "forward", rows, 3 * C / WIDTH);
-  run(shader, entry, { x, x4: x, weight, bias: bias ?? weight, y, stats }, { ...launch, params, constants });
+  const { entry, launch } = byRow(gpu, "forward", rows, 3 * columns);
+  run(shader, entry, { x, weight, bias: bias ?? weight, y, stats }, { ...launch, params, constants });
   return record(y, bias ? [x, weight, bias] : [x, weight], (dy, soFar) => {
     // Behind a norm the residual stream goes past it, and its gradient has come already.
     const present = soFar(x), dx = present ?? empty(gpu, x.shape, { dtype: x.dtype, label: `gradient of ${op}` });
-    const { entry, launch } = byRow(gpu, "backward", rows, 2 * C / WIDTH);
-    const copied = present !== undefined && WIDTH === 4 && readsTexels(gpu, [x, dx]);
-    run(shader, entry, { x, x4: x, weight, statistics: stats, dy, dy4: dy, dx, dx_copy: copied ? dx : x }, {
+    const { entry, launch } = byRow(gpu, "backward", rows, 2 * columns);
+    const copied = present !== undefined && readsTexels(gpu, [x, dx]);
+    run(shader, entry, { x, weight, statistics: stats, dy, dx, dx_copy: copied ? dx : x }, {
       ...launch,
       params,
       constants: { ...constants, ADD: present ? 1 : 0, COPIED: copied ? 1 : 0 },
     });
     const d_weight = empty(gpu, [stretches, C], { label: `partial weight gradient of ${op}` });
     const d_bias = empty(gpu, [stretches, C], { label: `partial bias gradient of ${op}` });
-    const tensors = { x, x4: x, statistics: stats, dy, dy4: dy, d_weight, d_bias };
+    const tensors = { x, statistics: stats, dy, d_weight, d_bias };
     run(shader, "backward_parameters", tensors, {
-      workgroups: stretches * Math.ceil(C / (LANES * WIDTH)),
+      workgroups: stretches * Math.ceil(columns / LANES),
       params,
       constants,
     });
