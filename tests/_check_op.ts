@@ -57,14 +57,23 @@ export function testGpu(): Promise<Gpu> {
   return opened ??= Gpu.open();
 }
 
+/** Whether the adapter has f16. Without an adapter it is said to, so that tests fail for want of one. */
+export const hasF16: boolean = await testGpu().then((gpu) => gpu.hasF16, () => true);
+
 /** A test that needs a GPU. The device is shared, so it outlives the test. */
-export function gpuTest(name: string, body: (gpu: Gpu) => Promise<void>): void {
+export function gpuTest(name: string, body: (gpu: Gpu) => Promise<void>, options: { ignore?: boolean } = {}): void {
   Deno.test({
     name,
+    ...options,
     sanitizeOps: false,
     sanitizeResources: false,
     fn: async () => await body(await testGpu()),
   });
+}
+
+/** A test of f16, which Deno counts as ignored where the adapter has none. */
+export function halfTest(name: string, body: (gpu: Gpu) => Promise<void>): void {
+  gpuTest(name, body, { ignore: !hasF16 });
 }
 
 /** Uses variants of kernels until the end of a `using` block. */

@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { encodeSafetensors, readSafetensorsFile } from "../mod.ts";
+import { hasF16 } from "./_check_op.ts";
 import { finish, inFolder, runTask, startTask } from "./_program.ts";
 
 const text = "All work and no play makes Jack a dull boy.\n".repeat(60);
@@ -90,7 +91,9 @@ Deno.test("train learns, saves, refuses to overwrite, and resumes as if it had n
   });
 });
 
-Deno.test("in float16 a run saves float32 weights and its loss scale, and resumes as if it had never stopped", async () => {
+Deno.test("in float16 a run saves float32 weights and its loss scale, and resumes as if it had never stopped", {
+  ignore: !hasF16,
+}, async () => {
   await inFolderWithText(async (dir) => {
     const flags = ["--dataset=text.txt", ...tiny, "--eval_interval=6", "--log_interval=3", "--dtype=float16"];
     const whole = await runTask("train", [...flags, "--out_dir=whole", "--max_iters=12"], dir);
@@ -167,8 +170,8 @@ Deno.test("bad input is one clear line with exit code 1, and nothing is written"
       [["none.yaml"], "none.yaml does not exist"],
       [["--dataset=text.txt", "--batch_size=100000"], "the largest batch_size that fits is"],
       [
-        ["--dataset=text.txt", "--n_embd=8192", "--n_head=8"],
-        "h.0.attn.c_attn.weight (8192, 24576) needs 805.3 MB in one buffer",
+        ["--dataset=text.txt", "--n_embd=65536", "--n_head=8"],
+        "h.0.attn.c_attn.weight (65536, 196608) needs 51.5 GB in one buffer",
       ],
       [["--dataset=text.txt", "--n_layer=100000"], "(parameters, gradients and moments"],
       [["--dataset=text.txt", "--init_from=resume"], "out/last holds no checkpoint to resume from"],
@@ -257,7 +260,7 @@ Deno.test("a profile of one step names its kernels", async () => {
     const child = await startTask("train", ["--dataset=text.txt", ...tiny, "--profile"], dir);
     const { code, stdout } = await finish(child);
     assertEquals(code, 0);
-    assertStringIncludes(stdout, "adamw_grouped.wgsl/update");
+    assertStringIncludes(stdout, ".wgsl/update");
     assertStringIncludes(stdout, "one step");
   });
 });

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
   AdamW,
+  add,
   backward,
   cast,
   empty,
@@ -21,7 +22,7 @@ import {
 } from "../mod.ts";
 import { inParts, partOf, stretchesOf } from "../engine/parts.ts";
 import { formatBytes } from "../engine/buffer_pool.ts";
-import { expectClose, gpuTest } from "./_check_op.ts";
+import { expectClose, gpuTest, hasF16 } from "./_check_op.ts";
 
 const config = { n_layer: 1, n_head: 2, n_embd: 32, block_size: 16, vocab_size: 3001, bias: true };
 
@@ -50,14 +51,16 @@ async function train(limit: number | undefined, half: boolean) {
 }
 
 for (const half of [false, true]) {
-  Deno.test(`an embedding that is larger than a binding trains the same in parts${half ? ", in float16" : ""}`, async () => {
+  Deno.test(`an embedding that is larger than a binding trains the same in parts${half ? ", in float16" : ""}`, {
+    ignore: half && !hasF16,
+  }, async () => {
     const whole = await train(undefined, half), parts = await train(96 * 1024, half); // of 384 KB
     expectClose("logits", parts.logits, whole.logits, half ? 1e-3 : 2e-6);
     expectClose("losses", parts.losses, whole.losses, half ? 1e-4 : 1e-6);
     expectClose("norm", [parts.norm], [whole.norm], half ? 1e-3 : 1e-6);
     whole.parameters.forEach((values, i) => {
       // Where gradients are near zero Adam makes steps of their rounding noise: in float16, and in the key part of c_attn.bias.
-      if (!half && values.length !== 96) expectClose(`parameter ${i}`, parts.parameters[i], values, 1e-5);
+      if (!half && values.length !== 96) expectClose(`parameter ${i}`, parts.parameters[i], values, 2e-5);
     });
   });
 }
@@ -69,7 +72,8 @@ Deno.test("a plan knows of parts", async () => {
       .length;
   const parameters = new Gpt(gpu, config).parameters().size, each = ["sum_squares", "update"];
   const counts = () => [...each.map((entry) => count(`adamw.wgsl/${entry}`)), count("adamw_grouped.wgsl/update")];
-  assertEquals(counts(), [0, 0, Math.ceil(parameters / 7)]);
+  const takesGroups = gpu.device.limits.maxStorageBuffersPerShaderStage >= 26;
+  assertEquals(counts(), takesGroups ? [0, 0, Math.ceil(parameters / 7)] : [parameters, parameters, 0]);
   gpu.bindingLimit = 96 * 1024;
   // wte in four parts, for the norm's sum and for the update; and each parameter by itself.
   assertEquals(counts(), [parameters + 3, parameters + 3, 0]);
@@ -85,6 +89,7 @@ Deno.test("a linear layer larger than a binding has all that belongs to it", asy
   const ways: [string, () => Tensor][] = [
     ["a bias", () => linear(x, weight, { bias })],
     ["GELU and a residual", () => linear(x, weight, { bias, gelu: "erf", residual })],
+    ["a sum behind it", () => add(linear(x, weight), residual)],
     ["a large weight and a bias", () => linear(few, wide, { bias: ofWide, gelu: "tanh" })],
   ];
   const limit = gpu.bindingLimit;
@@ -97,7 +102,7 @@ Deno.test("a linear layer larger than a binding has all that belongs to it", asy
     gpu.bindingLimit = limit;
   }
   gpu.bindingLimit = 64 * 1024; // masks are not made in parts, and are not left out
-  assertThrows(() => linear(x, weight, { dropout: { p: 0.4, key } }), WeftError, "Cannot run dropout.wgsl/main as out");
+  assertThrows(() => linear(x, weight, { dropout: { p: 0.4, key } }), WeftError, "Cannot run dropout.wgsl/main as ");
 });
 
 gpuTest("stretches cover all rows and begin where a binding may", (gpu) => {

@@ -59,10 +59,8 @@ function combine(op: keyof typeof OP, a: Tensor, b: Tensor): Tensor {
   const out = empty(a.gpu, shape, { dtype: a.dtype, label: `${op} output` });
   const constants = { OP: OP[op] };
   if (sameShape(a.shape, b.shape)) {
-    run(shader, "same", { a, b, out }, {
-      threads: Math.ceil(out.size / 4),
-      params: { size: out.size, ...flat },
-      constants,
+    inParts({ a, b, out }, (parts, size) => {
+      run(shader, "same", parts, { threads: Math.ceil(size / 4), params: { size, ...flat }, constants });
     });
     return out;
   }
