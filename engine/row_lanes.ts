@@ -2,10 +2,10 @@ import source from "../shaders/row_lanes.wgsl" with { type: "text" };
 import type { Gpu } from "./gpu.ts";
 import { defineShader, type Shader } from "./kernel.ts";
 import type { Launch } from "./run.ts";
-import { invocation } from "./shader_parts.ts";
+import { workgroup } from "./shader_parts.ts";
 
 /** Reductions over the lanes that share a row. */
-export const rowLanes: Shader = defineShader("row_lanes.wgsl", source, [invocation]);
+export const rowLanes: Shader = defineShader("row_lanes.wgsl", source, [workgroup]);
 
 /** The ways to reduce rows: one invocation each, or a workgroup that shares one. */
 export const rowVariants = ["single", "shared"] as const;

@@ -1,17 +1,17 @@
 import castSource from "../shaders/cast.wgsl" with { type: "text" };
 import epilogueSource from "../shaders/epilogue.wgsl" with { type: "text" };
 import geluCurveSource from "../shaders/gelu_curve.wgsl" with { type: "text" };
-import invocationSource from "../shaders/invocation.wgsl" with { type: "text" };
 import pcg4dSource from "../shaders/pcg4d.wgsl" with { type: "text" };
 import storesElementsSource from "../shaders/stores_elements.wgsl" with { type: "text" };
 import storesVectorsSource from "../shaders/stores_vectors.wgsl" with { type: "text" };
+import workgroupSource from "../shaders/workgroup.wgsl" with { type: "text" };
 import { defineShader, type Shader } from "./kernel.ts";
 
 /** From one type of number to another. */
 export const castShader: Shader = defineShader("cast.wgsl", castSource);
 
-/** Which invocation this is, of which workgroup. */
-export const invocation: Shader = defineShader("invocation.wgsl", invocationSource);
+/** Which workgroup this is. */
+export const workgroup: Shader = defineShader("workgroup.wgsl", workgroupSource);
 
 /** The hash behind random numbers. */
 export const pcg4d: Shader = defineShader("pcg4d.wgsl", pcg4dSource);

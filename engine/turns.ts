@@ -1,11 +1,11 @@
 import source from "../shaders/tickets.wgsl" with { type: "text" };
 import type { Gpu } from "./gpu.ts";
 import { defineShader, type Shader } from "./kernel.ts";
-import { invocation } from "./shader_parts.ts";
+import { workgroup } from "./shader_parts.ts";
 import { Tensor } from "./tensor.ts";
 
 /** How workgroups take tiles in turns. */
-export const tickets: Shader = defineShader("tickets.wgsl", source, [invocation]);
+export const tickets: Shader = defineShader("tickets.wgsl", source, [workgroup]);
 
 /** How a dispatch is launched whose workgroups take tiles in turns. */
 export interface Turns {

@@ -71,13 +71,13 @@ fn gradient(slot: u32, i: u32) -> vec4f {
 }
 
 @compute @workgroup_size(64)
-fn sum_squares(here: Invocation) {
+fn sum_squares(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let group = group_of(here);
   let slot = slot_of(group);
   let row = params.rows[slot];
   let size = row.x;
   let lanes = row.w;
-  let id = (group - row.y) * 64u + here.lane;
+  let id = (group - row.y) * 64u + lane;
   if (id >= lanes) { return; }
   var sum = vec4f();
   let whole = size / 4u;
@@ -114,7 +114,7 @@ fn moved(by: Step, at: u32, weight: vec4f, g: vec4f) -> vec4f {
 }
 
 @compute @workgroup_size(LANES)
-fn update(here: Invocation) {
+fn update(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let group = group_of(here);
   let slot = slot_of(group);
   let row = params.rows[slot];
@@ -124,7 +124,7 @@ fn update(here: Invocation) {
   );
   let first = (group - row.y) * STRETCH;
   let end = select(min(first + STRETCH, (row.x + 3u) / 4u), 0u, by.scale == 0.0);
-  let start = first + here.lane;
+  let start = first + lane;
   let own = row.z;
   for (var i = start; i < select(0u, end, slot == 0u); i += LANES) {
     var before: vec4f;

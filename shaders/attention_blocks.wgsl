@@ -48,9 +48,9 @@ fn queries_of(tile: u32, lane: u32) -> Queries {
 }
 
 @compute @workgroup_size(LANES)
-fn forward(here: Invocation) {
+fn forward(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   var left = p.share;
-  for (var tile = take(here, &left); tile < p.workgroups; tile = take(here, &left)) { forward_of(tile, here.lane); }
+  for (var tile = take(here, lane, &left); tile < p.workgroups; tile = take(here, lane, &left)) { forward_of(tile, lane); }
 }
 
 fn forward_of(tile: u32, lane: u32) {
@@ -105,9 +105,9 @@ fn forward_of(tile: u32, lane: u32) {
 
 // Also leaves D for backward_kv.
 @compute @workgroup_size(LANES)
-fn backward_q(here: Invocation) {
+fn backward_q(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   var left = p.share;
-  for (var tile = take(here, &left); tile < p.workgroups; tile = take(here, &left)) { backward_q_of(tile, here.lane); }
+  for (var tile = take(here, lane, &left); tile < p.workgroups; tile = take(here, lane, &left)) { backward_q_of(tile, lane); }
 }
 
 fn backward_q_of(tile: u32, lane: u32) {
@@ -165,9 +165,9 @@ fn backward_q_of(tile: u32, lane: u32) {
 }
 
 @compute @workgroup_size(LANES)
-fn backward_kv(here: Invocation) {
+fn backward_kv(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   var left = p.share;
-  for (var tile = take(here, &left); tile < p.workgroups; tile = take(here, &left)) { backward_kv_of(tile, here.lane); }
+  for (var tile = take(here, lane, &left); tile < p.workgroups; tile = take(here, lane, &left)) { backward_kv_of(tile, lane); }
 }
 
 fn backward_kv_of(tile: u32, lane: u32) {

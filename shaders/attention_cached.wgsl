@@ -49,7 +49,7 @@ fn load(token: u32, part: u32, head: u32, d: u32) -> vec4f {
 }
 
 @compute @workgroup_size(PARTS)
-fn attend(here: Invocation) {
+fn attend(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let row = group_of(here);  // (b, t, h)
   if (row >= p.count) { return; }
   let head = row % p.heads;
@@ -65,7 +65,7 @@ fn attend(here: Invocation) {
   var total = 0.0;
   let first = (b * p.heads + head) * p.S;
   let kept = min(lengths[b], p.S);
-  for (var j = here.lane; j < kept; j += PARTS) {
+  for (var j = lane; j < kept; j += PARTS) {
     let at = (first + j) * VECTORS;
     var score = 0.0;
     /* unroll */ for (var d = 0u; d < VECTORS; d++) { score += dot(query[d], vec4f(keys[at + d])); }
@@ -76,7 +76,7 @@ fn attend(here: Invocation) {
     total = total * shrink + weight;
     /* unroll */ for (var d = 0u; d < VECTORS; d++) { weighted[d] = weighted[d] * shrink + weight * vec4f(values[at + d]); }
   }
-  for (var j = b * p.T + here.lane; j <= token; j += PARTS) {
+  for (var j = b * p.T + lane; j <= token; j += PARTS) {
     var score = 0.0;
     /* unroll */ for (var d = 0u; d < VECTORS; d++) { score += dot(query[d], load(j, 1u, head, d)); }
     let before = largest;
@@ -86,7 +86,7 @@ fn attend(here: Invocation) {
     total = total * shrink + weight;
     /* unroll */ for (var d = 0u; d < VECTORS; d++) { weighted[d] = weighted[d] * shrink + weight * load(j, 2u, head, d); }
   }
-  let out = (row * PARTS + here.lane) * (VECTORS + 1u);
+  let out = (row * PARTS + lane) * (VECTORS + 1u);
   sums[out] = vec4f(largest, total, 0.0, 0.0);
   /* unroll */ for (var d = 0u; d < VECTORS; d++) { sums[out + 1u + d] = weighted[d]; }
 }

@@ -81,10 +81,10 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 }
 
 @compute @workgroup_size(ROW_LANES)
-fn forward_shared(here: Invocation) {
+fn forward_shared(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let row = group_of(here);
   if (row >= p.rows) { return; }
-  store_probabilities(row, here.lane, ROW_LANES, add_exponentials_over_lanes(here.lane, total_of(row, here.lane, ROW_LANES)));
+  store_probabilities(row, lane, ROW_LANES, add_exponentials_over_lanes(lane, total_of(row, lane, ROW_LANES)));
 }
 
 @compute @workgroup_size(32)
@@ -95,8 +95,8 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
 }
 
 @compute @workgroup_size(ROW_LANES)
-fn backward_shared(here: Invocation) {
+fn backward_shared(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let row = group_of(here);
   if (row >= p.rows) { return; }
-  store_slopes(row, here.lane, ROW_LANES, sum_over_lanes(here.lane, vec2f(sum_of(row, here.lane, ROW_LANES), 0.0)).x);
+  store_slopes(row, lane, ROW_LANES, sum_over_lanes(lane, vec2f(sum_of(row, lane, ROW_LANES), 0.0)).x);
 }

@@ -21,12 +21,12 @@ fn stage_keys(lane: u32, at_k: u32, at_v: u32, first: u32) {
 }
 
 @compute @workgroup_size(LANES)
-fn forward(here: Invocation) {
+fn forward(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let group = group_of(here);
   if (group >= p.workgroups) { return; }
   let bh = group / p.tiles;
   let first = group % p.tiles * LANES;
-  let i = min(first + here.lane, p.Tq - 1u);  // those beyond the last compute the last, and store nothing
+  let i = min(first + lane, p.Tq - 1u);  // those beyond the last compute the last, and store nothing
   let at_q = (q_of_head(bh) + i * p.q_token) / 4u;
   let at_k = (p.k_offset + kv_of_head(bh)) / 4u;
   let at_v = (p.v_offset + kv_of_head(bh)) / 4u;
@@ -43,7 +43,7 @@ fn forward(here: Invocation) {
   let keys = keys_of(min(first + LANES, p.Tq) - 1u);
   for (var j0 = 0u; j0 < keys; j0 += KEYS) {
     workgroupBarrier();
-    stage_keys(here.lane, at_k, at_v, j0);
+    stage_keys(lane, at_k, at_v, j0);
     workgroupBarrier();
     var scores: array<f32, KEYS>;
     var highest = largest;
@@ -64,7 +64,7 @@ fn forward(here: Invocation) {
       /* unroll */ for (var d = 0u; d < VECTORS; d++) { sums[d] += kept * staged_b[j * VECTORS + d]; }
     }
   }
-  if (first + here.lane < p.Tq) {
+  if (first + lane < p.Tq) {
     lse[bh * p.Tq + i] = largest + log(total);
     let at_o = (o_of_head(bh) + i * p.o_token) / 4u;
     /* unroll */ for (var d = 0u; d < VECTORS; d++) { o[at_o + d] = vec4<Real>(sums[d] / total); }
@@ -73,12 +73,12 @@ fn forward(here: Invocation) {
 
 // Also leaves D for backward_kv.
 @compute @workgroup_size(LANES)
-fn backward_q(here: Invocation) {
+fn backward_q(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let group = group_of(here);
   if (group >= p.workgroups) { return; }
   let bh = group / p.tiles;
   let first = group % p.tiles * LANES;
-  let i = min(first + here.lane, p.Tq - 1u);
+  let i = min(first + lane, p.Tq - 1u);
   let at_q = (q_of_head(bh) + i * p.q_token) / 4u;
   let at_o = (o_of_head(bh) + i * p.o_token) / 4u;
   let at_k = (p.k_offset + kv_of_head(bh)) / 4u;
@@ -99,7 +99,7 @@ fn backward_q(here: Invocation) {
   let keys = keys_of(min(first + LANES, p.Tq) - 1u);
   for (var j0 = 0u; j0 < keys; j0 += KEYS) {
     workgroupBarrier();
-    stage_keys(here.lane, at_k, at_v, j0);
+    stage_keys(lane, at_k, at_v, j0);
     workgroupBarrier();
     for (var j = 0u; j < KEYS; j++) {
       var score = 0.0;
@@ -113,19 +113,19 @@ fn backward_q(here: Invocation) {
       /* unroll */ for (var d = 0u; d < VECTORS; d++) { sums[d] += d_score * staged_a[j * VECTORS + d]; }
     }
   }
-  if (first + here.lane < p.Tq) {
+  if (first + lane < p.Tq) {
     d_sums[bh * p.Tq + i] = d_sum;
     /* unroll */ for (var d = 0u; d < VECTORS; d++) { d_q[at_q + d] = vec4<Real>(p.scale * sums[d]); }
   }
 }
 
 @compute @workgroup_size(LANES)
-fn backward_kv(here: Invocation) {
+fn backward_kv(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let group = group_of(here);
   if (group >= p.workgroups) { return; }
   let bh = group / p.tiles;
   let first = group % p.tiles * LANES;
-  let j = min(first + here.lane, p.Tk - 1u);
+  let j = min(first + lane, p.Tk - 1u);
   let at_kv = kv_of_head(bh) + j * p.kv_token;
   let at_q = q_of_head(bh) / 4u;
   let at_o = o_of_head(bh) / 4u;
@@ -145,7 +145,7 @@ fn backward_kv(here: Invocation) {
   if (CAUSAL) { i0 = max(first, p.Tk - p.Tq) - (p.Tk - p.Tq); }
   for (; i0 < p.Tq; i0 += KEYS) {
     workgroupBarrier();
-    for (var e = here.lane; e < KEYS * VECTORS; e += LANES) {
+    for (var e = lane; e < KEYS * VECTORS; e += LANES) {
       let i = min(i0 + e / VECTORS, p.Tq - 1u);
       staged_a[e] = vec4f(q[at_q + i * (p.q_token / 4u) + e % VECTORS]);
       staged_b[e] = vec4f(d_out[at_o + i * (p.o_token / 4u) + e % VECTORS]);
@@ -171,7 +171,7 @@ fn backward_kv(here: Invocation) {
       }
     }
   }
-  if (first + here.lane < p.Tk) {
+  if (first + lane < p.Tk) {
     /* unroll */ for (var d = 0u; d < VECTORS; d++) {
       d_kv[(p.dk_offset + at_kv) / 4u + d] = vec4<Real>(p.scale * d_k[d]);
       d_kv[(p.dv_offset + at_kv) / 4u + d] = vec4<Real>(d_v[d]);

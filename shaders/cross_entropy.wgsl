@@ -57,11 +57,11 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 }
 
 @compute @workgroup_size(ROW_LANES)
-fn forward_shared(here: Invocation) {
+fn forward_shared(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let row = group_of(here);
   if (row >= p.rows) { return; }
-  let total = add_exponentials_over_lanes(here.lane, total_of(row, here.lane, ROW_LANES));
-  if (here.lane == 0u) { store_loss(row, total); }
+  let total = add_exponentials_over_lanes(lane, total_of(row, lane, ROW_LANES));
+  if (lane == 0u) { store_loss(row, total); }
 }
 
 // Each of LANES invocations adds every LANES-th row; `mean` adds those sums.

@@ -28,17 +28,17 @@ const QUADS: u32 = 3;  // tunable
 fn b_at(row: u32, quad: u32) -> vec4f { return vec4f(b[(p.b_offset + row * p.b_step) / 4u + quad]); }
 
 @compute @workgroup_size(8)
-fn main(here: Invocation) {
+fn main(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let group = group_of(here);
   if (group >= p.workgroups) { return; }
-  let first = group % p.tiles_n * QUADS * 8u + here.lane;  // in columns of four
+  let first = group % p.tiles_n * QUADS * 8u + lane;  // in columns of four
   let m = group / p.tiles_n * ROWS;
   let K = min(p.K, arrayLength(&a));  // which llvmpipe cannot build the kernel for
   var sums: array<vec4f, ROWS * QUADS>;
   for (var i = 0u; i < ROWS * QUADS; i++) { sums[i] = vec4f(); }
   for (var k = 0u; k < K; k += 8u) {
     var own: array<f32, ROWS>;
-    for (var r = 0u; r < ROWS; r++) { own[r] = f32(a[p.a_offset + (m + r) * p.a_m + k + here.lane]); }
+    for (var r = 0u; r < ROWS; r++) { own[r] = f32(a[p.a_offset + (m + r) * p.a_m + k + lane]); }
     if (TRANSPOSED) {
       for (var half = 0u; half < 2u; half++) {
         var x: array<vec4f, ROWS>;

@@ -64,9 +64,9 @@ fn rows(own: mat2x4f, i: u32) -> mat4x4f {
 }
 
 @compute @workgroup_size(8)
-fn main(here: Invocation) {
+fn main(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   var left = p.share;
-  for (var tile = take(here, &left); tile < p.workgroups; tile = take(here, &left)) { tile_of(tile, here.lane); }
+  for (var tile = take(here, lane, &left); tile < p.workgroups; tile = take(here, lane, &left)) { tile_of(tile, lane); }
 }
 
 fn tile_of(tile: u32, lane: u32) {

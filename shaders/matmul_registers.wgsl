@@ -42,12 +42,12 @@ fn outer(x: vec4f, y: vec4f) -> mat4x4f { return mat4x4f(x.x * y, x.y * y, x.z *
 const LANES: u32 = 8;  // tunable
 
 @compute @workgroup_size(LANES)
-fn main(here: Invocation) {
+fn main(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let tile = group_of(here);
   if (tile >= p.workgroups) { return; }
   let batch = tile / (p.tiles_m * p.tiles_n);
   let m = (tile / p.tiles_n) % p.tiles_m * 32u;
-  let n = (tile % p.tiles_n * LANES + here.lane) * 16u;
+  let n = (tile % p.tiles_n * LANES + lane) * 16u;
   var at_a = p.a_offset + batch * p.a_batch + m * p.a_m;
   var at_b = p.b_offset + batch * p.b_batch + n * p.b_n;
   let a_rows = 4u * p.a_m;

@@ -59,17 +59,17 @@ fn sum_of(batch: u32, m: u32, n: u32, first: u32, step: u32) -> vec4f {
 }
 
 @compute @workgroup_size(LANES)
-fn main(here: Invocation) {
+fn main(here: Workgroup, @builtin(local_invocation_index) index: u32) {
   let group = group_of(here);
-  let n = (group % p.tiles_n * LANES + here.lane) * 4u;
+  let n = (group % p.tiles_n * LANES + index) * 4u;
   if (group >= p.workgroups || n >= p.N) { return; }
   let row = group / p.tiles_n;
   store_row(row / p.M, row % p.M, n, sum_of(row / p.M, row % p.M, n, 0u, 1u), bias_of(n));
 }
 
 @compute @workgroup_size(LANES, LANES_K)
-fn split(here: Invocation) {
-  let lane = vec2u(here.lane % LANES, here.lane / LANES);
+fn split(here: Workgroup, @builtin(local_invocation_index) index: u32) {
+  let lane = vec2u(index % LANES, index / LANES);
   let group = group_of(here);
   let n = (group % p.tiles_n * LANES + lane.x) * 4u;
   let row = group / p.tiles_n;

@@ -90,8 +90,8 @@ fn stage_b(lane: u32, at: u32, n0: u32, k0: u32, K: u32) {
 }
 
 @compute @workgroup_size(16, 16)
-fn main(here: Invocation) {
-  let lane = vec2u(here.lane % 16u, here.lane / 16u);
+fn main(here: Workgroup, @builtin(local_invocation_index) index: u32) {
+  let lane = vec2u(index % 16u, index / 16u);
   let tile = group_of(here);
   if (tile >= p.workgroups) { return; }
   let batch = tile / (p.tiles_m * p.tiles_n);
@@ -107,8 +107,8 @@ fn main(here: Invocation) {
   var c10 = mat4x4f();
   var c11 = mat4x4f();
   for (var k0 = 0u; k0 < K; k0 += DEPTH) {
-    stage_a(here.lane, at_a, m0, k0, K);
-    stage_b(here.lane, at_b, n0, k0, K);
+    stage_a(index, at_a, m0, k0, K);
+    stage_b(index, at_b, n0, k0, K);
     workgroupBarrier();
     for (var k = 0u; k < DEPTH; k++) {
       let a0 = rows[k * 16u * BLOCKS_M + lane.y];

@@ -94,15 +94,15 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 }
 
 @compute @workgroup_size(ROW_LANES)
-fn forward_shared(here: Invocation) {
+fn forward_shared(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let row = group_of(here);
   if (row >= p.rows) { return; }
   var mean = 0.0;
-  if (CENTER) { mean = sum_over_lanes(here.lane, vec2f(sum_of(row, here.lane, ROW_LANES), 0.0)).x / f32(p.C); }
-  let squares = sum_over_lanes(here.lane, vec2f(squares_of(row, here.lane, ROW_LANES, mean), 0.0)).x;
+  if (CENTER) { mean = sum_over_lanes(lane, vec2f(sum_of(row, lane, ROW_LANES), 0.0)).x / f32(p.C); }
+  let squares = sum_over_lanes(lane, vec2f(squares_of(row, lane, ROW_LANES, mean), 0.0)).x;
   let rstd = inverseSqrt(squares / f32(p.C) + p.eps);
-  if (here.lane == 0u) { stats[row] = vec2f(mean, rstd); }
-  store_y(row, here.lane, ROW_LANES, mean, rstd);
+  if (lane == 0u) { stats[row] = vec2f(mean, rstd); }
+  store_y(row, lane, ROW_LANES, mean, rstd);
 }
 
 @compute @workgroup_size(LANES)
@@ -113,18 +113,18 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
 }
 
 @compute @workgroup_size(ROW_LANES)
-fn backward_shared(here: Invocation) {
+fn backward_shared(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let row = group_of(here);
   if (row >= p.rows) { return; }
-  store_dx(row, here.lane, ROW_LANES, sum_over_lanes(here.lane, slopes_of(row, here.lane, ROW_LANES)));
+  store_dx(row, lane, ROW_LANES, sum_over_lanes(lane, slopes_of(row, lane, ROW_LANES)));
 }
 
 @compute @workgroup_size(LANES)
-fn backward_parameters(here: Invocation) {
+fn backward_parameters(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let columns = p.columns;
   let group = group_of(here);
   let tiles = (columns + LANES - 1u) / LANES;
-  let c = group % tiles * LANES + here.lane;
+  let c = group % tiles * LANES + lane;
   let stretch = group / tiles;  // one for all of a workgroup, so that its rows are, too
   if (stretch >= p.stretches || c >= columns) { return; }
   let first = stretch * p.chunk;

@@ -116,12 +116,12 @@ fn end_of_ties(lane: u32, begin: u32, end: u32, key: u32, allowed: u32) -> u32 {
 }
 
 @compute @workgroup_size(LANES)
-fn main(here: Invocation) {
+fn main(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let row = group_of(here);
   if (row >= p.rows) { return; }
   let request = requests[row];
-  let begin = row * p.V + min(here.lane * p.stretch, p.V);
-  let end = row * p.V + min((here.lane + 1u) * p.stretch, p.V);
+  let begin = row * p.V + min(lane * p.stretch, p.V);
+  let end = row * p.V + min((lane + 1u) * p.stretch, p.V);
 
   // The largest of logits and of x; whether any is NaN, which comparisons do not tell on all drivers.
   var largest = vec4f(LOWEST, LOWEST, 0.0, 0.0);
@@ -140,11 +140,11 @@ fn main(here: Invocation) {
     let nan = select(0.0, 1.0, (bitcast<u32>(logit) & 0x7fffffffu) > 0x7f800000u);
     largest = max(largest, vec4f(logit, x, nan, 0.0));
   }
-  largest = max_f32(here.lane, largest);
+  largest = max_f32(lane, largest);
 
   var sums = vec4f();
   for (var i = begin; i < end; i++) { sums += vec4f(exp(logits[i] - largest.x), exp(scores[i] - largest.y), 0.0, 0.0); }
-  let totals = sum_f32(here.lane, sums);
+  let totals = sum_f32(lane, sums);
 
   // Top-k: tokens above `key`, and those of it up to `ties`.
   var key = select(0u, key_of(largest.y), request.top_k == 1u);
@@ -155,7 +155,7 @@ fn main(here: Invocation) {
       let candidates = vec3u(found | (1u << bit), found | (2u << bit), found | (3u << bit));
       var counted = vec3u();
       for (var i = begin; i < end; i++) { counted += select(vec3u(), vec3u(1u), vec3u(key_of(scores[i])) >= candidates); }
-      let enough = sum_u32(here.lane, vec4u(counted, 0u)).xyz >= vec3u(request.top_k);
+      let enough = sum_u32(lane, vec4u(counted, 0u)).xyz >= vec3u(request.top_k);
       found = select(select(select(found, candidates.x, enough.x), candidates.y, enough.y), candidates.z, enough.z);
     }
     key = select(key, found, request.top_k > 1u && request.top_k < p.V);
@@ -163,9 +163,9 @@ fn main(here: Invocation) {
   if (LIMITED) {
     var above = 0u;
     for (var i = begin; i < end; i++) { above += select(0u, 1u, key_of(scores[i]) > key); }
-    above = sum_u32(here.lane, vec4u(above)).x;
+    above = sum_u32(lane, vec4u(above)).x;
     let allowed = select(request.top_k - min(above, request.top_k), p.V, request.top_k >= p.V);
-    ties = end_of_ties(here.lane, begin, end, key, allowed);
+    ties = end_of_ties(lane, begin, end, key, allowed);
   }
 
   // Top-p, among these.
@@ -175,7 +175,7 @@ fn main(here: Invocation) {
       let own = key_of(scores[i]);
       kept += select(0.0, exp(scores[i] - largest.y), own > key || (own == key && i < ties));
     }
-    let wanted = request.top_p * sum_f32(here.lane, vec4f(kept)).x;
+    let wanted = request.top_p * sum_f32(lane, vec4f(kept)).x;
     var found = 0u;
     for (var bit = 30u; bit < 32u; bit -= 2u) {
       let candidates = vec3u(found | (1u << bit), found | (2u << bit), found | (3u << bit));
@@ -185,7 +185,7 @@ fn main(here: Invocation) {
         let weight = select(0.0, exp(scores[i] - largest.y), own > key || (own == key && i < ties));
         mass += select(vec3f(), vec3f(weight), vec3u(own) >= candidates);
       }
-      let enough = sum_f32(here.lane, vec4f(mass, 0.0)).xyz >= vec3f(wanted);
+      let enough = sum_f32(lane, vec4f(mass, 0.0)).xyz >= vec3f(wanted);
       found = select(select(select(found, candidates.x, enough.x), candidates.y, enough.y), candidates.z, enough.z);
     }
     // Of tokens with the last key as many as are needed, and no others than top-k left.
@@ -194,11 +194,11 @@ fn main(here: Invocation) {
       let own = key_of(scores[i]);
       mass += select(0.0, exp(scores[i] - largest.y), own > found && (own > key || (own == key && i < ties)));
     }
-    let before = sum_f32(here.lane, vec4f(mass)).x;
+    let before = sum_f32(lane, vec4f(mass)).x;
     let bits = select(~found, found & 0x7fffffffu, found >= 0x80000000u);
     let each = exp(bitcast<f32>(bits) - largest.y);
     let needed = u32(clamp(ceil((wanted - before) / each), 1.0, f32(p.V)));
-    let end_of_found = end_of_ties(here.lane, begin, end, found, needed);
+    let end_of_found = end_of_ties(lane, begin, end, found, needed);
     let narrows = request.top_p < 1.0 && found >= key;
     ties = select(ties, select(end_of_found, min(ties, end_of_found), found == key), narrows);
     key = select(key, found, narrows);
@@ -207,7 +207,7 @@ fn main(here: Invocation) {
   // What is left, by lane; then the lane and the token at which the running sum passes the draw.
   var weight = 0.0;
   for (var i = begin; i < end; i++) { weight += kept_weight(i, key, ties, largest.y, request); }
-  by_lane[here.lane] = vec4f(weight);
+  by_lane[lane] = vec4f(weight);
   workgroupBarrier();
   var total = 0.0;
   for (var other = 0u; other < LANES; other++) { total += by_lane[other].x; }
@@ -224,7 +224,7 @@ fn main(here: Invocation) {
     }
     sum += own;
   }
-  if (here.lane != chosen) { return; }
+  if (lane != chosen) { return; }
   var token = NO_TOKEN;
   for (var i = begin; i < end; i++) {
     let own = kept_weight(i, key, ties, largest.y, request);

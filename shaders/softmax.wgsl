@@ -38,11 +38,11 @@ fn row_total(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
 }
 
 @compute @workgroup_size(ROW_LANES)
-fn row_total_shared(here: Invocation) {
+fn row_total_shared(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let row = group_of(here);
   if (row >= p.rows) { return; }
-  let total = add_exponentials_over_lanes(here.lane, total_of(row, here.lane, ROW_LANES));
-  if (here.lane == 0u) { rows[row] = total; }
+  let total = add_exponentials_over_lanes(lane, total_of(row, lane, ROW_LANES));
+  if (lane == 0u) { rows[row] = total; }
 }
 
 @compute @workgroup_size(64)
@@ -61,11 +61,11 @@ fn row_sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 }
 
 @compute @workgroup_size(ROW_LANES)
-fn row_sum_shared(here: Invocation) {
+fn row_sum_shared(here: Workgroup, @builtin(local_invocation_index) lane: u32) {
   let row = group_of(here);
   if (row >= p.rows) { return; }
-  let sum = sum_over_lanes(here.lane, vec2f(sum_of(row, here.lane, ROW_LANES), 0.0));
-  if (here.lane == 0u) { rows[row] = sum; }
+  let sum = sum_over_lanes(lane, vec2f(sum_of(row, lane, ROW_LANES), 0.0));
+  if (lane == 0u) { rows[row] = sum; }
 }
 
 @compute @workgroup_size(64)

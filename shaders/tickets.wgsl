@@ -5,14 +5,14 @@
 @group(0) @binding(15) var<storage, read_write> tickets: array<atomic<u32>>;  // (2): taken, workgroups done; 0 between dispatches
 
 // The next tile, or p.workgroups or more where there is none: then the workgroup is done, and the last one clears the counters.
-fn take(here: Invocation, left: ptr<function, u32>) -> u32 {
+fn take(here: Workgroup, lane: u32, left: ptr<function, u32>) -> u32 {
   var tile = p.workgroups;
   if (*left > 0u) {
-    if (here.lane == 0u) { tile = atomicAdd(&tickets[0], 1u); }
+    if (lane == 0u) { tile = atomicAdd(&tickets[0], 1u); }
     tile = subgroupShuffle(tile, 0u);
     *left -= 1u;
   }
-  if (tile >= p.workgroups && here.lane == 0u && atomicAdd(&tickets[1], 1u) == here.groups.x * here.groups.y - 1u) {
+  if (tile >= p.workgroups && lane == 0u && atomicAdd(&tickets[1], 1u) == here.groups.x * here.groups.y - 1u) {
     atomicStore(&tickets[0], 0u);
     atomicStore(&tickets[1], 0u);
   }

@@ -1,7 +1,7 @@
 // How a lane of attention_blocks.wgsl comes by the vectors of a row that all lanes need, and by tiles: it loads all of them, and
 // each workgroup has one. A part of that file.
 
-fn take(here: Invocation, left: ptr<function, u32>) -> u32 {
+fn take(here: Workgroup, lane: u32, left: ptr<function, u32>) -> u32 {
   let tile = select(p.workgroups, group_of(here), *left > 0u);
   *left = 0u;
   return tile;

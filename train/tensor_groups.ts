@@ -3,10 +3,10 @@ import type { Gpu } from "../engine/gpu.ts";
 import { defineShader, type Params } from "../engine/kernel.ts";
 import { partOf } from "../engine/parts.ts";
 import { copyToTexels, readsTexels, run } from "../engine/run.ts";
-import { invocation } from "../engine/shader_parts.ts";
+import { workgroup } from "../engine/shader_parts.ts";
 import { type Tensor, zeros } from "../engine/tensor.ts";
 
-const shader = defineShader("adamw_grouped.wgsl", source, [invocation]);
+const shader = defineShader("adamw_grouped.wgsl", source, [workgroup]);
 const most = 7; // tensors of a dispatch: three buffers each, and five for all
 
 /** A parameter as AdamW goes over it. */

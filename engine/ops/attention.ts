@@ -9,7 +9,7 @@ import type { DType } from "../host_tensor.ts";
 import { type Constants, defineShader, type Params } from "../kernel.ts";
 import { run } from "../run.ts";
 import { record } from "../scope.ts";
-import { invocation, pcg4d } from "../shader_parts.ts";
+import { pcg4d, workgroup } from "../shader_parts.ts";
 import { expectShape, formatShape, stridesOf } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";
 import { inTurns, tickets } from "../turns.ts";
@@ -20,7 +20,7 @@ import { attentionTrial, packedTrial } from "./attention_trial.ts";
 import { reshape, slice } from "./layout.ts";
 import { copyPart, stridedCopy } from "./strided_copy.ts";
 
-const common = defineShader("attention_common.wgsl", commonSource, [pcg4d, invocation]);
+const common = defineShader("attention_common.wgsl", commonSource, [pcg4d, workgroup]);
 const vectorsLoaded = defineShader("vectors_loaded.wgsl", vectorsLoadedSource);
 const vectorsShuffled = defineShader("vectors_shuffled.wgsl", vectorsShuffledSource);
 const shaders = {
@@ -31,7 +31,7 @@ const shaders = {
 };
 
 /**
- * The ways to compute attention: four queries per invocation, for CPUs (D a multiple of 4 up to 128), and with rows that lanes
+ * The ways to compute attention: four queries per workgroup, for CPUs (D a multiple of 4 up to 128), and with rows that lanes
  * pass on, in subgroups of eight (up to 64); one query, with keys and values in workgroup memory, for GPUs (D a multiple of 4 up
  * to 128); one query and nothing else (any D); matrix products, with the scores in memory.
  */

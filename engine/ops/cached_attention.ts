@@ -2,12 +2,12 @@ import source from "../../shaders/attention_cached.wgsl" with { type: "text" };
 import type { Gpu } from "../gpu.ts";
 import { defineShader, type Params } from "../kernel.ts";
 import { run } from "../run.ts";
-import { invocation } from "../shader_parts.ts";
+import { workgroup } from "../shader_parts.ts";
 import { expectShape, formatShape } from "../shape.ts";
 import { empty, type Tensor, zeros } from "../tensor.ts";
 import { WeftError } from "../weft_error.ts";
 
-const shader = defineShader("attention_cached.wgsl", source, [invocation]);
+const shader = defineShader("attention_cached.wgsl", source, [workgroup]);
 
 /** Keys and values of one layer: (rows, H, S, D), D rounded up to a multiple of 4. */
 export interface KeysAndValues {

@@ -9,7 +9,7 @@ import { type Constants, defineShader, type Params, type Shader } from "../kerne
 import { bytesPerElement, type DType } from "../host_tensor.ts";
 import { partOf, stretchesOf } from "../parts.ts";
 import { run } from "../run.ts";
-import { epilogues, invocation } from "../shader_parts.ts";
+import { epilogues, workgroup } from "../shader_parts.ts";
 import { Scope } from "../scope.ts";
 import { empty, type Tensor, tensor } from "../tensor.ts";
 import { inTurns, tickets } from "../turns.ts";
@@ -25,14 +25,14 @@ interface Tiles {
   readonly elements: Shader;
 }
 const defineTiles = (name: string, source: string, parts: readonly Shader[] = []): Tiles => ({
-  vectors: defineShader(name, source, [epilogues.vectors, invocation, ...parts]),
-  elements: defineShader(name, source, [epilogues.elements, invocation, ...parts]),
+  vectors: defineShader(name, source, [epilogues.vectors, workgroup, ...parts]),
+  elements: defineShader(name, source, [epilogues.elements, workgroup, ...parts]),
 });
 const registers = defineTiles("matmul_registers.wgsl", registersSource);
 const vector = defineTiles("matmul_vector.wgsl", vectorSource);
 const fewRows = defineTiles("matmul_few_rows.wgsl", fewRowsSource);
 const quads = defineTiles("matmul_quads.wgsl", quadsSource, [tickets]);
-const workgroup = defineTiles("matmul_workgroup.wgsl", workgroupSource);
+const workgroupTiles = defineTiles("matmul_workgroup.wgsl", workgroupSource);
 
 /** A matrix inside a tensor, in elements: where the next row (of `a`) or column (of `b`), and the next k, lie. */
 export interface Operand {
@@ -178,7 +178,7 @@ function dispatch(c: Tensor, spec: Product, epilogue: Epilogue, variant: Product
     start([1, 4 * LANES], vector, shared ? "split" : "main", { constants, params, loops });
   } else {
     const [BLOCKS_M, BLOCKS_N] = /(\d)×(\d)/.exec(variant)!.slice(1).map(Number);
-    start([64 * BLOCKS_M, 64 * BLOCKS_N], workgroup, "main", {
+    start([64 * BLOCKS_M, 64 * BLOCKS_N], workgroupTiles, "main", {
       constants: { BLOCKS_M, BLOCKS_N, A_LOAD, B_LOAD },
       params: (tiles_m) => ({ ...ofA, ...ofB, tiles_m, K_last }),
     });

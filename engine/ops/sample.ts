@@ -2,11 +2,11 @@ import sampleSource from "../../shaders/sample.wgsl" with { type: "text" };
 import windowsSource from "../../shaders/windows.wgsl" with { type: "text" };
 import { defineShader } from "../kernel.ts";
 import { run } from "../run.ts";
-import { invocation, pcg4d } from "../shader_parts.ts";
+import { pcg4d, workgroup } from "../shader_parts.ts";
 import { expectShape } from "../shape.ts";
 import { empty, type Tensor } from "../tensor.ts";
 
-const sampleShader = defineShader("sample.wgsl", sampleSource, [pcg4d, invocation]);
+const sampleShader = defineShader("sample.wgsl", sampleSource, [pcg4d, workgroup]);
 const windowsShader = defineShader("windows.wgsl", windowsSource);
 
 /** How one sequence draws its tokens, in the order in which it is applied after `logits + bias`. */
