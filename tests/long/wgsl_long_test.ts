@@ -1,0 +1,118 @@
+import { assertEquals } from "@std/assert";
+import { create, globals } from "webgpu";
+import {
+  AdamW,
+  add,
+  attentionVariants,
+  backward,
+  type DType,
+  type ForcedVariants,
+  gelu,
+  Gpt,
+  Gpu,
+  loadVariants,
+  matmul,
+  max,
+  mean,
+  mul,
+  productVariants,
+  relu,
+  rmsNorm,
+  rowVariants,
+  Scope,
+  softmax,
+  sum,
+  tensor,
+  transpose,
+} from "../../mod.ts";
+import { asHardware, force } from "../_check_op.ts";
+
+/** A kernel as the engine hands it to the device. */
+interface Compiled {
+  readonly label: string;
+  readonly code: string;
+  readonly entryPoint: string;
+  readonly constants: Record<string, number>;
+}
+
+/** What a device is given to compile from here on, of which it compiles nothing. */
+function record(device: GPUDevice): Compiled[] {
+  const all: Compiled[] = [];
+  Object.assign(device, {
+    createShaderModule: ({ code }: GPUShaderModuleDescriptor) => ({ code }),
+    createComputePipeline: ({ label, compute }: GPUComputePipelineDescriptor) => {
+      const { module, entryPoint = "", constants = {} } = compute;
+      all.push({ label: label!, code: (module as unknown as { code: string }).code, entryPoint, constants });
+      return {};
+    },
+  });
+  return all;
+}
+
+/** A step of training with everything that a GPT can have, tokens from a cache, and operations that no GPT needs. */
+function everything(gpu: Gpu, dtype: DType, odd: number): void {
+  using _ = new Scope(gpu);
+  const config = { n_layer: 1, n_head: 2, n_embd: 32 + 2 * odd, block_size: 12, vocab_size: 20 + odd, dropout: 0.1 };
+  const model = new Gpt(gpu, { ...config, bias: true });
+  model.dtype = dtype as "f32" | "f16";
+  const optimizer = new AdamW(model.parameters(), dtype === "f16" ? { lossScale: 16 } : {});
+  const ids = tensor(gpu, new Int32Array(24), [2, 12]);
+  {
+    using _ = new Scope(gpu, { grad: true });
+    backward(model.loss(ids, ids), { scale: optimizer.gradientOfLoss() });
+  }
+  optimizer.step({ lr: 1e-3, clip: 1 });
+  const cache = model.newCache(2), rows = tensor(gpu, new Uint32Array([0, 1]));
+  model.forward(ids, { cache, rows, lastOnly: true });
+  cache.free();
+  const x = tensor(gpu, new Float32Array(40 * (8 + odd)), [40, 8 + odd], { requiresGrad: true });
+  using _grad = new Scope(gpu, { grad: true });
+  const parts = [gelu(x), relu(x), softmax(x), rmsNorm(x, tensor(gpu, new Float32Array(8 + odd)))];
+  const all = parts.reduce(add), products = matmul(transpose(all), mul(all, tensor(gpu, [2])));
+  backward(add(sum(products), add(max(all), mean(all))));
+}
+
+Deno.test("every kernel is valid for a compiler that keeps WGSL's rules of uniformity, and keeps to its limits", async () => {
+  const kernels = new Map<string, Compiled>();
+  const ways: ForcedVariants[] = [
+    ...productVariants.map((product) => ({ product })),
+    ...attentionVariants.map((attention) => ({ attention })),
+    ...rowVariants.map((rows) => ({ rows })),
+    ...loadVariants.map((loads) => ({ loads })),
+    { optimizer: "single" },
+    {},
+  ];
+  for (const hardware of [false, true]) {
+    using gpu = await Gpu.open();
+    using _ = hardware ? asHardware(gpu) : undefined;
+    const compiled = record(gpu.device);
+    for (const way of ways) {
+      using _ = force(gpu, way);
+      for (const dtype of gpu.hasF16 ? ["f32", "f16"] as const : ["f32"] as const) {
+        for (const odd of [0, 1]) gpu.rehearse(() => everything(gpu, dtype, odd));
+      }
+    }
+    // Those with subgroups and textures are for llvmpipe alone, and in the words of Deno's compiler.
+    const portable = compiled.filter(({ code }) => !/subgroup|texture_storage/.test(code));
+    for (const kernel of portable) kernels.set(JSON.stringify(kernel), kernel);
+  }
+  assertEquals(kernels.size > 300, true, `${kernels.size}`);
+  Object.assign(globalThis, globals);
+  const dawn = create(["backend=null"]), adapter = await dawn.requestAdapter();
+  const device = await adapter!.requestDevice({ requiredFeatures: ["shader-f16"] });
+  const refused: string[] = [];
+  for (const { label, code, entryPoint, constants } of kernels.values()) {
+    device.pushErrorScope("validation");
+    const module = device.createShaderModule({ code });
+    const { messages } = await module.getCompilationInfo();
+    const bindsMany = label.startsWith("adamw_grouped"); // which is used where an adapter allows it
+    if (messages.length === 0 && !bindsMany) {
+      device.createComputePipeline({ layout: "auto", compute: { module, entryPoint, constants } });
+    }
+    const error = await device.popErrorScope(), what = messages.map(({ message }) => message).join("; ");
+    if (error || what) refused.push(`${label}: ${what || error!.message.split("\n")[0]}`);
+  }
+  assertEquals([...new Set(refused)], []);
+  device.destroy();
+  assertEquals(dawn !== undefined, true); // kept until here: what it made does not outlive it
+});
