@@ -22,9 +22,11 @@ import {
   Scope,
   softmax,
   sum,
+  type Tensor,
   tensor,
   transpose,
 } from "../../mod.ts";
+import { packRequests, sampleTokens } from "../../engine/ops/sample.ts";
 import { asHardware, force } from "../_check_op.ts";
 
 /** A kernel as the engine hands it to the device. */
@@ -63,13 +65,34 @@ function everything(gpu: Gpu, dtype: DType, odd: number): void {
   }
   optimizer.step({ lr: 1e-3, clip: 1 });
   const cache = model.newCache(2), rows = tensor(gpu, new Uint32Array([0, 1]));
-  model.forward(ids, { cache, rows, lastOnly: true });
+  draw(model.forward(ids, { cache, rows, lastOnly: true }), config.vocab_size);
   cache.free();
   const x = tensor(gpu, new Float32Array(40 * (8 + odd)), [40, 8 + odd], { requiresGrad: true });
   using _grad = new Scope(gpu, { grad: true });
   const parts = [gelu(x), relu(x), softmax(x), rmsNorm(x, tensor(gpu, new Float32Array(8 + odd)))];
   const all = parts.reduce(add), products = matmul(transpose(all), mul(all, tensor(gpu, [2])));
   backward(add(sum(products), add(max(all), mean(all))));
+}
+
+/** Draws a token for each of two rows, with everything that a request can ask for. */
+function draw(logits: Tensor, V: number): void {
+  const { gpu } = logits, penalties = { repetitionPenalty: 1.1, frequencyPenalty: 0.1, presencePenalty: 0.1 };
+  const request = { ...penalties, temperature: 0.8, topK: 3, topP: 0.9, minP: 0.1, seed: 1 },
+    requests = [request, request];
+  const words = (...shape: number[]) => tensor(gpu, new Uint32Array(shape.reduce((m, n) => m * n)), shape);
+  sampleTokens(
+    logits,
+    {
+      requests: tensor(gpu, packRequests(requests), [2, 12]),
+      ids: words(2),
+      history: words(16, 2),
+      logProbs: tensor(gpu, new Float32Array(8), [4, 2]),
+      counts: words(2, V),
+      bias: tensor(gpu, new Float32Array(2 * V), [2, V]),
+    },
+    requests,
+    0,
+  );
 }
 
 Deno.test("every kernel is valid for a compiler that keeps WGSL's rules of uniformity, and keeps to its limits", async () => {
