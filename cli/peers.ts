@@ -77,23 +77,30 @@ export class Peer {
 /** Starts what a user would take instead: jax-js and TensorFlow.js on the same adapter, and PyTorch on the CPU. */
 export async function startPeers(): Promise<{ running: Peer[]; missing: string[] }> {
   const file = (name: string) => new URL(`../tests/peers/${name}`, import.meta.url).pathname;
-  const deno = (
-    name: string,
-    ...args: string[]
-  ) => [Deno.execPath(), ["run", "-A", "--no-check", "--no-lock", file(name), ...args]];
-  const commands = [
-    deno("jax_js.ts", "--device=webgpu"),
-    deno("jax_js.ts", "--device=wasm"),
-    deno("tfjs.ts"),
-    ...["python3", "/usr/bin/python3"].map((python) => [python, [file("torch_cpu.py")]]),
-  ] as [string, string[]][];
+  const deno = (name: string, ...args: string[]): [string, string[]] => [
+    Deno.execPath(),
+    ["run", "-A", "--no-check", "--no-lock", file(name), ...args],
+  ];
+  const python = (command: string): [string, string[]] => [command, [file("torch_cpu.py")]];
+  const ways: [string, string[]][][] = [ // of each, the first that starts
+    [deno("jax_js.ts", "--device=webgpu")],
+    [deno("jax_js.ts", "--device=wasm")],
+    [deno("tfjs.ts")],
+    [python("python3"), python("/usr/bin/python3")],
+  ];
   const running: Peer[] = [], missing: string[] = [];
-  for (const [command, args] of commands) {
-    const peer = await Peer.start(command, args);
-    if (typeof peer === "string") {
-      missing.push(`${args.filter((arg) => /\.(ts|py)$|device/.test(arg)).join(" ")}: ${peer}`);
-    } else if (running.some(({ name }) => name === peer.name)) await peer.close();
-    else running.push(peer);
+  for (const commands of ways) {
+    const failures: string[] = [];
+    for (const [command, args] of commands) {
+      const peer = await Peer.start(command, args);
+      if (typeof peer !== "string") {
+        running.push(peer);
+        break;
+      }
+      failures.push(`${command}: ${peer}`);
+    }
+    const [, args] = commands[0], name = args.filter((arg) => /\.(ts|py)$|device/.test(arg)).join(" ");
+    if (failures.length === commands.length) missing.push(`${name}: ${failures.join("; ")}`);
   }
   return { running, missing };
 }
