@@ -31,7 +31,7 @@
 
 // The engine: a GPU, tensors on it, and what it takes to write an operation of one's own.
 export { Gpu, type GpuOptions, type StorageOwner } from "./engine/gpu.ts";
-export { BufferPool, type PoolStats, Storage, type StorageForm } from "./engine/buffer_pool.ts";
+export { BufferPool, type PoolStats, Storage, type StorageForm, type TexelForm } from "./engine/buffer_pool.ts";
 export { type BufferRange, type Dispatch, type KernelTime, Recorder } from "./engine/recorder.ts";
 export {
   type Constants,

@@ -31,7 +31,7 @@ const shaders = {
 };
 
 /**
- * The ways to compute attention: four queries per workgroup, for CPUs (D a multiple of 4 up to 128), and with rows that lanes
+ * The ways to compute attention: four queries per invocation, for CPUs (D a multiple of 4 up to 128), and with rows that lanes
  * pass on, in subgroups of eight (up to 64); one query, with keys and values in workgroup memory, for GPUs (D a multiple of 4 up
  * to 128); one query and nothing else (any D); matrix products, with the scores in memory.
  */
