@@ -56,10 +56,12 @@ export async function planCommand(args: string[]): Promise<void> {
       dtype: config.dtype === "float16" ? "f16" : "f32",
     },
   );
-  const peaks = await measurePeaks(gpu), { micro, optimizer } = plan.dispatches;
+  const measured = await measurePeaks(gpu), { micro, optimizer } = plan.dispatches;
+  // Products do not reach the peak of a loop in registers: what one reaches says more of the time that a step will take. Where
+  // something else slowed that loop down, it is a peak of its own.
+  const reached = { ...measured, flops: await productRate(gpu) };
+  const peaks = { ...measured, flops: Math.max(measured.flops, reached.flops) };
   const stepBound = gradAccumSteps * boundOf(micro, peaks) + boundOf(optimizer, peaks);
-  // Products do not reach the peak of a loop in registers: what one reaches says more of the time that a step will take.
-  const reached = { ...peaks, flops: await productRate(gpu) };
   const expected = gradAccumSteps * boundOf(micro, reached) + boundOf(optimizer, reached);
   const { memory } = plan;
   if (json) {
