@@ -1,7 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import {
   add,
   backward,
+  empty,
   type ForcedVariants,
   Gpu,
   mul,
@@ -11,6 +12,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  WeftError,
 } from "../mod.ts";
 
 /** An array in float64: what the references compute with. */
@@ -57,23 +59,22 @@ export function testGpu(): Promise<Gpu> {
   return opened ??= Gpu.open();
 }
 
-/** Whether the adapter has f16. Without an adapter it is said to, so that tests fail for want of one. */
-export const hasF16: boolean = await testGpu().then((gpu) => gpu.hasF16, () => true);
-
 /** A test that needs a GPU. The device is shared, so it outlives the test. */
-export function gpuTest(name: string, body: (gpu: Gpu) => Promise<void>, options: { ignore?: boolean } = {}): void {
+export function gpuTest(name: string, body: (gpu: Gpu) => Promise<void>): void {
   Deno.test({
     name,
-    ...options,
     sanitizeOps: false,
     sanitizeResources: false,
     fn: async () => await body(await testGpu()),
   });
 }
 
-/** A test of f16, which Deno counts as ignored where the adapter has none. */
+/** A test of f16; where the adapter has none, of the refusal of a tensor of it. */
 export function halfTest(name: string, body: (gpu: Gpu) => Promise<void>): void {
-  gpuTest(name, body, { ignore: !hasF16 });
+  gpuTest(name, async (gpu) => {
+    if (gpu.hasF16) return await body(gpu);
+    assertThrows(() => empty(gpu, [1], { dtype: "f16" }), WeftError, "computes with f32 alone");
+  });
 }
 
 /** Uses variants of kernels until the end of a `using` block. */

@@ -1,6 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { encodeSafetensors, readSafetensorsFile } from "../mod.ts";
-import { hasF16 } from "./_check_op.ts";
 import { finish, inFolder, runTask, startTask } from "./_program.ts";
 
 const text = "All work and no play makes Jack a dull boy.\n".repeat(60);
@@ -91,9 +90,7 @@ Deno.test("train learns, saves, refuses to overwrite, and resumes as if it had n
   });
 });
 
-Deno.test("in float16 a run saves float32 weights and its loss scale, and resumes as if it had never stopped", {
-  ignore: !hasF16,
-}, async () => {
+Deno.test("in float16 a run saves float32 weights and its loss scale, and resumes as if it had never stopped", async () => {
   await inFolderWithText(async (dir) => {
     const flags = ["--dataset=text.txt", ...tiny, "--eval_interval=6", "--log_interval=3", "--dtype=float16"];
     const whole = await runTask("train", [...flags, "--out_dir=whole", "--max_iters=12"], dir);

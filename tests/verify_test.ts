@@ -1,5 +1,4 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { hasF16 } from "./_check_op.ts";
 import { root, runTask } from "./_program.ts";
 
 const fixtures = ["gpt_bias_tanh", "gpt_nobias_erf"].map((name) => `${root}/tests/fixtures/${name}`);
@@ -29,7 +28,7 @@ for (const fixture of fixtures) {
 }
 
 for (const [i, fixture] of fixtures.entries()) {
-  Deno.test(`float16 stays within its own tolerances: ${fixture.split("/").at(-1)}`, { ignore: !hasF16 }, async () => {
+  Deno.test(`float16 stays within its own tolerances: ${fixture.split("/").at(-1)}`, async () => {
     const args = [`--fixture=${fixture}`, "--dtype=float16", ...i === 0 ? ["--product=workgroup 2×1"] : [], "--json"];
     const { code, stdout, stderr } = await runTask("verify", args);
     assertEquals([code, stderr], [0, ""]);
