@@ -13,7 +13,7 @@ import {
   type Tensor,
   tensor,
 } from "../mod.ts";
-import { expectClose, force, halfTest } from "./_check_op.ts";
+import { expectClose, force, gpuTest } from "./_check_op.ts";
 
 /** One rounding to f16 is 2⁻¹¹ of a number at most; a result has gone through a few. */
 const tolerance = 1.5e-3;
@@ -37,7 +37,7 @@ export interface HalfCase {
  * of what is stored.
  */
 export function checkHalf(name: string, { halves, singles = [], run, forced = {}, result = "f16" }: HalfCase): void {
-  halfTest(`f16: ${name}`, async (gpu) => {
+  gpuTest(`f16: ${name}`, async (gpu) => {
     using _forced = force(gpu, forced);
     const values = (shape: readonly number[], stream: number) =>
       Float16Array.from({ length: shape.reduce((m, n) => m * n, 1) }, (_, i) => randomUniform(3, stream, i) * 2 - 1);

@@ -1,8 +1,7 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import {
   add,
   backward,
-  empty,
   type ForcedVariants,
   Gpu,
   mul,
@@ -12,7 +11,6 @@ import {
   sum,
   type Tensor,
   tensor,
-  WeftError,
 } from "../mod.ts";
 
 /** An array in float64: what the references compute with. */
@@ -66,14 +64,6 @@ export function gpuTest(name: string, body: (gpu: Gpu) => Promise<void>): void {
     sanitizeOps: false,
     sanitizeResources: false,
     fn: async () => await body(await testGpu()),
-  });
-}
-
-/** A test of f16; where the adapter has none, of the refusal of a tensor of it. */
-export function halfTest(name: string, body: (gpu: Gpu) => Promise<void>): void {
-  gpuTest(name, async (gpu) => {
-    if (gpu.hasF16) return await body(gpu);
-    assertThrows(() => empty(gpu, [1], { dtype: "f16" }), WeftError, "computes with f32 alone");
   });
 }
 

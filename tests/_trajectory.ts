@@ -13,7 +13,7 @@ import {
 } from "../mod.ts";
 import { setParameters } from "../model/model_config.ts";
 import { readSafetensorsFile } from "../model/safetensors.ts";
-import { force, gpuTest, halfTest } from "./_check_op.ts";
+import { force, gpuTest } from "./_check_op.ts";
 import { root } from "./_program.ts";
 
 /** 200 steps that PyTorch took in float64: the initial parameters, the batches, and the losses. */
@@ -31,7 +31,7 @@ export type Way = ForcedVariants & { checkpointing?: boolean; half?: boolean };
 
 /** A test that 200 steps taken in a way have PyTorch's losses within 1 %. */
 export function followsPyTorch({ checkpointing = false, half = false, ...forced }: Way, name: string): void {
-  (half ? halfTest : gpuTest)(`200 steps follow PyTorch's within 1 %: ${name}`, async (gpu) => {
+  gpuTest(`200 steps follow PyTorch's within 1 %: ${name}`, async (gpu) => {
     using _ = force(gpu, forced);
     await follow(gpu, { checkpointing, half });
   });

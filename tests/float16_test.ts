@@ -31,7 +31,7 @@ import {
   WeftError,
 } from "../mod.ts";
 import { checkHalf, checkHalfProducts, key } from "./_check_half.ts";
-import { expectClose, gpuTest, halfTest } from "./_check_op.ts";
+import { expectClose, gpuTest } from "./_check_op.ts";
 
 // Register tiles compile for seconds in float16; their other tests are in tests/long/float16_long_test.ts.
 for (const product of productVariants) if (!product.startsWith("registers")) checkHalfProducts(product);
@@ -87,7 +87,7 @@ checkHalf("a block that is computed twice", {
   run: ([x, weight]) => checkpointed(x, (x) => gelu(linear(x, weight))),
 });
 
-halfTest("f16: numbers keep 11 bits, ties go to even, and what is too large becomes infinite", async (gpu) => {
+gpuTest("f16: numbers keep 11 bits, ties go to even, and what is too large becomes infinite", async (gpu) => {
   using _ = new Scope(gpu);
   const x = tensor(gpu, [1 / 3, 2049, 2051, 65519, 65520, -1e6, 1e-8, 6e-8]);
   const expected = [...await x.read()].map(Math.f16round);
@@ -97,7 +97,7 @@ halfTest("f16: numbers keep 11 bits, ties go to even, and what is too large beco
   assertEquals([...await tensor(gpu, [1, 2, 3], [3], { dtype: "f16" }).read()], [1, 2, 3]); // an odd number of bytes / 2
 });
 
-halfTest("f16: it takes half the memory, and a gradient that reaches an f32 leaf is f32", async (gpu) => {
+gpuTest("f16: it takes half the memory, and a gradient that reaches an f32 leaf is f32", async (gpu) => {
   using _ = new Scope(gpu, { grad: true });
   const x = tensor(gpu, new Float32Array(4096), [4096], { requiresGrad: true }), before = gpu.memory.bytesInUse;
   const half = cast(x, "f16");
@@ -106,7 +106,7 @@ halfTest("f16: it takes half the memory, and a gradient that reaches an f32 leaf
   assertEquals([x.grad!.dtype, (await x.grad!.read())[4095]], ["f32", 1]);
 });
 
-halfTest("f16: what an operation cannot take is refused, saying what helps", (gpu) => {
+gpuTest("f16: what an operation cannot take is refused, saying what helps", (gpu) => {
   using _ = new Scope(gpu);
   const half = fill(gpu, [4, 4], 1, { dtype: "f16" }), single = fill(gpu, [4, 4], 1);
   assertThrows(() => add(half, single), WeftError, "cast one of them to the type of the other");
@@ -141,7 +141,7 @@ function stepper(gpu: Gpu, options: { lossScale?: number; growthInterval?: numbe
   return { w, optimizer, step };
 }
 
-halfTest("the loss scale halves when gradients overflow, and that step changes and counts nothing", async (gpu) => {
+gpuTest("the loss scale halves when gradients overflow, and that step changes and counts nothing", async (gpu) => {
   const { w, optimizer, step } = stepper(gpu, { lossScale: 65_536 });
   const scales: number[] = [];
   for (let i = 0; i < 3; i++) {
@@ -160,7 +160,7 @@ halfTest("the loss scale halves when gradients overflow, and that step changes a
   expectClose("w", await w.read(), await plain.w.read(), 1e-6);
 });
 
-halfTest("the loss scale doubles after steps without overflow", async (gpu) => {
+gpuTest("the loss scale doubles after steps without overflow", async (gpu) => {
   const { optimizer, step } = stepper(gpu, { lossScale: 4, growthInterval: 3 });
   for (const expected of [[4, 1, 0], [4, 2, 0], [8, 0, 0], [8, 1, 0]]) {
     step(1);

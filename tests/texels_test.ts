@@ -18,7 +18,7 @@ import {
   tensor,
 } from "../mod.ts";
 import { copyPart } from "../engine/ops/strided_copy.ts";
-import { force, gpuTest, halfTest } from "./_check_op.ts";
+import { force, gpuTest } from "./_check_op.ts";
 
 const random = (gpu: Gpu, shape: number[], stream: number) =>
   tensor(gpu, randomNormals(shape.reduce((a, b) => a * b), { seed: 1, stream }), shape);
@@ -47,7 +47,7 @@ gpuTest("kernels give the same bits from textures as from buffers, in rows of te
   assertEquals(texels, buffers);
 });
 
-halfTest("f16 is read from textures of its own, with the same bits", async (gpu) => {
+gpuTest("f16 is read from textures of its own, with the same bits", async (gpu) => {
   using _ = new Scope(gpu);
   for (const size of [1, 6, 4 * 1024, 8 * 1024 + 5, 50_003]) {
     const x = cast(random(gpu, [size], 0), "f16"), [buffers, texels] = await bothWays(gpu, () => gelu(x));
@@ -62,7 +62,7 @@ halfTest("f16 is read from textures of its own, with the same bits", async (gpu)
   }
 });
 
-halfTest("memory lent as f32 and then as f16 is copied into the texture of what it holds", async (gpu) => {
+gpuTest("memory lent as f32 and then as f16 is copied into the texture of what it holds", async (gpu) => {
   using _forced = force(gpu, { loads: "texels" });
   const expected = (of: number) => gelu(fill(gpu, [1000], of)).read();
   for (const [dtype, size] of [["f32", 1000], ["f16", 2000], ["f32", 1000]] as const) {

@@ -29,7 +29,7 @@ import {
   WeftError,
 } from "../mod.ts";
 import { RandomStream, type TrainerOptions } from "../mod.ts";
-import { expectClose, force, gpuTest, halfTest } from "./_check_op.ts";
+import { expectClose, force, gpuTest } from "./_check_op.ts";
 
 const text = "a stitch in time saves nine; nine times in ten. ".repeat(30);
 const tokenizer = CharTokenizer.fromText(text), tokens = tokenizer.encode(text);
@@ -99,7 +99,7 @@ function inHalves<T extends { model: Gpt; options: TrainerOptions }>(set: T): T 
 
 for (const half of [false, true]) {
   const name = "a run that is resumed from a checkpoint has the losses of one that was never stopped";
-  (half ? halfTest : gpuTest)(half ? `${name}, in float16` : name, async (gpu) => {
+  gpuTest(half ? `${name}, in float16` : name, async (gpu) => {
     const set = (over: Partial<TrainerOptions> = {}) => half ? inHalves(setUp(gpu, over)) : setUp(gpu, over);
     const whole = await losses(set().options);
     const dir = await Deno.makeTempDir();
@@ -130,7 +130,7 @@ for (const half of [false, true]) {
   });
 }
 
-halfTest("steps that overflow in float16 are counted, and at every loss scale end the run", async (gpu) => {
+gpuTest("steps that overflow in float16 are counted, and at every loss scale end the run", async (gpu) => {
   const { model, options } = inHalves(setUp(gpu, { evalInterval: 100 }));
   let skipped = 0;
   await new Trainer({ ...options, logInterval: 1 }).run({ onSteps: (report) => void (skipped += report.skipped) });

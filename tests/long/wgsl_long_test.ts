@@ -120,7 +120,7 @@ Deno.test("every kernel is valid for a compiler that keeps WGSL's rules of unifo
   }
   assertEquals(kernels.size > 300, true, `${kernels.size}`);
   // In a process of its own, and by what it says: native code that ends badly would take the tests with it.
-  const program = new URL("dawn.ts", import.meta.url).pathname,
+  const program = new URL("_dawn.ts", import.meta.url).pathname,
     config = new URL("../deno.json", import.meta.url).pathname;
   const permissions = ["--allow-ffi", "--allow-read", "--allow-env", "--allow-sys"];
   const child = new Deno.Command(Deno.execPath(), {
